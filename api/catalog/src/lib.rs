@@ -1,0 +1,3 @@
+//! The contract of the catalog service: messages, client, server, events and typed ids.
+
+kit_rpc::contract!("catalog");

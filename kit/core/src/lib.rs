@@ -1,0 +1,14 @@
+//! The vocabulary every part of MarketHub shares: ids, money, time, error codes and parsed text.
+//! Pure: no I/O, no async, no clock of its own beyond the injected one.
+
+mod code;
+mod id;
+mod money;
+mod text;
+mod time;
+
+pub use code::{Code, Fault, Violation};
+pub use id::{Id, InvalidId, Kind, TenantId, TenantKind, UserId, UserKind};
+pub use money::{Currency, Money, MoneyError, allocate};
+pub use text::{Email, InvalidText, Sku, Slug};
+pub use time::{Clock, Ids, Time};

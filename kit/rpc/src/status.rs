@@ -1,0 +1,146 @@
+//! Errors on the wire: a closed code, a stable reason, field violations; mapped once in each direction.
+
+use kit_core::{Code, Fault};
+use prost::Message;
+use tonic::Status;
+
+use crate::proto;
+
+/// An error as a caller reads it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub code: Code,
+    pub reason: String,
+    pub message: String,
+    pub violations: Vec<proto::FieldViolation>,
+    pub retry_after_seconds: u32,
+}
+
+/// A service's error as a status. Internal ones are logged here, once, and tell the caller nothing.
+pub fn status<E: Fault + std::error::Error>(error: E) -> Status {
+    let code = error.code();
+    if code == Code::Internal {
+        let mut causes = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            causes = format!("{causes}: {cause}");
+            source = cause.source();
+        }
+        tracing::error!(error = causes, "internal error");
+        return detailed(tonic::Code::Internal, "INTERNAL", "something went wrong on our side; it has been logged", Vec::new(), 0);
+    }
+    let violations = error.violations().into_iter().map(|v| proto::FieldViolation { field: v.field, message: v.message }).collect();
+    let retry = if matches!(code, Code::TooMany | Code::Unavailable) { 1 } else { 0 };
+    detailed(grpc(code), error.reason(), &error.to_string(), violations, retry)
+}
+
+/// One wrong field.
+pub fn violation(field: &str, message: &str) -> Status {
+    invalid(vec![proto::FieldViolation { field: field.to_owned(), message: message.to_owned() }])
+}
+
+/// Several wrong fields, all told at once.
+pub fn invalid(violations: Vec<proto::FieldViolation>) -> Status {
+    let told: Vec<String> = violations.iter().map(|v| format!("{}: {}", v.field, v.message)).collect();
+    detailed(tonic::Code::InvalidArgument, "INVALID_REQUEST", &told.join("; "), violations, 0)
+}
+
+/// Parses a field of a request into its type.
+pub fn parse<T: std::str::FromStr>(field: &str, text: &str) -> Result<T, Status>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| violation(field, &error.to_string()))
+}
+
+/// A sub-message that must be there.
+pub fn required<T>(field: &str, value: Option<T>) -> Result<T, Status> {
+    value.ok_or_else(|| violation(field, "is required"))
+}
+
+pub(crate) fn denied(code: tonic::Code, reason: &str, message: &str) -> Status {
+    detailed(code, reason, message, Vec::new(), 0)
+}
+
+fn detailed(code: tonic::Code, reason: &str, message: &str, violations: Vec<proto::FieldViolation>, retry_after_seconds: u32) -> Status {
+    let details = proto::Problem { reason: reason.to_owned(), violations, retry_after_seconds };
+    Status::with_details(code, message, details.encode_to_vec().into())
+}
+
+/// Reads an error back, whoever made it; tonic's own errors get reasons of their own.
+pub fn problem_of(status: &Status) -> Problem {
+    let details = proto::Problem::decode(status.details()).ok().filter(|details| !details.reason.is_empty());
+    let details = details.unwrap_or_else(|| proto::Problem { reason: default_reason(status.code()).to_owned(), ..Default::default() });
+    Problem {
+        code: code_of(status.code(), &details.reason),
+        reason: details.reason,
+        message: status.message().to_owned(),
+        violations: details.violations,
+        retry_after_seconds: details.retry_after_seconds,
+    }
+}
+
+/// The HTTP status of each code.
+pub const fn http_status(code: Code) -> u16 {
+    match code {
+        Code::Invalid => 400,
+        Code::Unauthenticated => 401,
+        Code::Forbidden => 403,
+        Code::NotFound => 404,
+        Code::Conflict => 409,
+        Code::Stale => 412,
+        Code::Refused => 422,
+        Code::TooMany => 429,
+        Code::Internal => 500,
+        Code::Unavailable => 503,
+        Code::Timeout => 504,
+    }
+}
+
+const fn grpc(code: Code) -> tonic::Code {
+    match code {
+        Code::Invalid => tonic::Code::InvalidArgument,
+        Code::Unauthenticated => tonic::Code::Unauthenticated,
+        Code::Forbidden => tonic::Code::PermissionDenied,
+        Code::NotFound => tonic::Code::NotFound,
+        Code::Conflict => tonic::Code::AlreadyExists,
+        Code::Stale => tonic::Code::Aborted,
+        Code::Refused => tonic::Code::FailedPrecondition,
+        Code::TooMany => tonic::Code::ResourceExhausted,
+        Code::Unavailable => tonic::Code::Unavailable,
+        Code::Timeout => tonic::Code::DeadlineExceeded,
+        Code::Internal => tonic::Code::Internal,
+    }
+}
+
+fn code_of(code: tonic::Code, reason: &str) -> Code {
+    match code {
+        tonic::Code::InvalidArgument | tonic::Code::OutOfRange => Code::Invalid,
+        tonic::Code::Unauthenticated => Code::Unauthenticated,
+        tonic::Code::PermissionDenied => Code::Forbidden,
+        tonic::Code::NotFound => Code::NotFound,
+        tonic::Code::AlreadyExists => Code::Conflict,
+        tonic::Code::Aborted => Code::Stale,
+        tonic::Code::FailedPrecondition => Code::Refused,
+        tonic::Code::ResourceExhausted => Code::TooMany,
+        tonic::Code::Unavailable => Code::Unavailable,
+        // A deadline that passed on the other side of a connection arrives as a cancellation.
+        tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => Code::Timeout,
+        tonic::Code::Unimplemented if reason == "UNIMPLEMENTED" => Code::NotFound,
+        _ => Code::Internal,
+    }
+}
+
+const fn default_reason(code: tonic::Code) -> &'static str {
+    match code {
+        tonic::Code::InvalidArgument | tonic::Code::OutOfRange => "INVALID_REQUEST",
+        tonic::Code::Unauthenticated => "SIGN_IN_REQUIRED",
+        tonic::Code::PermissionDenied => "FORBIDDEN",
+        tonic::Code::NotFound => "NOT_FOUND",
+        tonic::Code::ResourceExhausted => "TOO_MANY",
+        tonic::Code::Unavailable => "UNAVAILABLE",
+        tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => "TIMEOUT",
+        tonic::Code::Unimplemented => "UNIMPLEMENTED",
+        _ => "INTERNAL",
+    }
+}
