@@ -24,7 +24,7 @@ use kit_core::{Currency, Money, MoneyError, Time};
 #[macro_export]
 macro_rules! contract {
     ($service:literal) => {
-        ::tonic::include_proto!(concat!("markethub.", $service, ".v1"));
+        include!(concat!(env!("OUT_DIR"), "/markethub.", $service, ".v1.rs"));
         /// The contract as a serialized `FileDescriptorSet`, from which the edge makes REST routes and OpenAPI.
         pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
     };
