@@ -1,0 +1,183 @@
+//! A service's background work, its consumers and jobs: registered while the service starts, then run until it stops.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use kit_core::{Clock, Time};
+use kit_rpc::Link;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::follow::{Consumer, cursor};
+use crate::{Db, DbError, Handler, Job, Position};
+
+/// How often the pools' state goes to the metrics.
+const RECORD_EVERY: Duration = Duration::from_secs(5);
+
+/// How a consumer is doing in one cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerState {
+    pub source: &'static str,
+    pub cell: String,
+    pub position: Position,
+    /// Counted up to 10,000.
+    pub behind: u32,
+    pub dead_letters: u32,
+    pub trouble: Option<String>,
+}
+
+/// How a job is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobState {
+    pub name: &'static str,
+    pub every: Duration,
+    pub last_started: Option<Time>,
+    pub last_succeeded: Option<Time>,
+    pub last_error: Option<String>,
+    /// It has not succeeded for three periods.
+    pub overdue: bool,
+}
+
+/// One service's background work. Cheap to clone.
+#[derive(Clone)]
+pub struct Upkeep(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    consumers: Mutex<Vec<Consumer>>,
+    jobs: Mutex<Vec<Job>>,
+}
+
+impl Upkeep {
+    pub fn new(db: Db, clock: Clock, stop: CancellationToken) -> Self {
+        Self(Arc::new(Inner { db, clock, stop, tasks: TaskTracker::new(), consumers: Mutex::default(), jobs: Mutex::default() }))
+    }
+
+    pub fn service(&self) -> &'static str {
+        self.0.db.service()
+    }
+
+    /// Follows another service's log (or its own), reached by `link`.
+    pub fn follow(&self, source: &'static str, link: Link, handler: Handler) {
+        let consumer = Consumer::new(self.0.db.clone(), source, link, handler, self.0.clock.clone());
+        self.0.consumers.lock().unwrap_or_else(PoisonError::into_inner).push(consumer);
+    }
+
+    /// Runs a reconciler every `period` and when signalled.
+    pub fn every(&self, name: &'static str, period: Duration, work: impl Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync + 'static) {
+        self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(Job::new(name, period, work));
+    }
+
+    /// Starts everything registered; called once, when the service answers calls.
+    pub fn start(&self) {
+        for consumer in self.consumers() {
+            self.0.tasks.spawn(consumer.run(self.0.tasks.clone(), self.0.stop.clone()));
+        }
+        for job in self.jobs() {
+            self.0.tasks.spawn(job.run(self.0.db.clone(), self.0.stop.clone()));
+        }
+        self.0.tasks.spawn(record(self.0.db.clone(), self.0.stop.clone()));
+        self.0.tasks.close();
+    }
+
+    /// Completes when everything has stopped, after `stop` was cancelled: what was being applied is finished first.
+    pub async fn stopped(&self) {
+        self.0.tasks.wait().await;
+    }
+
+    /// Runs a job soon. False: there is no such job.
+    pub fn signal(&self, job: &str) -> bool {
+        let job = self.job(job);
+        job.as_ref().inspect(|job| job.signal()).is_some()
+    }
+
+    /// Runs a job and waits for its outcome; the error is the job's own, or that there is no such job.
+    pub async fn run_now(&self, job: &str) -> Result<(), String> {
+        match self.job(job) {
+            Some(job) => job.run_now().await,
+            None => Err(format!("{} has no job {job}", self.service())),
+        }
+    }
+
+    pub async fn consumer_states(&self) -> Result<Vec<ConsumerState>, DbError> {
+        let counted: Vec<(String, String, i64)> =
+            sqlx::query_as("select source, cell, count(*) from dead_letter group by source, cell").fetch_all(self.0.db.pool()).await?;
+        let mut states = Vec::new();
+        for consumer in self.consumers() {
+            let mut progress = consumer.progress();
+            for cell in consumer.cells().await.unwrap_or_default() {
+                progress.entry(cell).or_default();
+            }
+            for (cell, progress) in progress {
+                let position = cursor(&self.0.db, consumer.source, &cell).await?;
+                let lag = consumer.lag(&cell, position).await;
+                let trouble = progress.trouble.or_else(|| lag.as_ref().err().map(|status| status.message().to_owned()));
+                let dead = counted.iter().find(|(source, of_cell, _)| source == consumer.source && *of_cell == cell).map_or(0, |(_, _, count)| *count);
+                states.push(ConsumerState {
+                    source: consumer.source,
+                    cell,
+                    position,
+                    behind: lag.unwrap_or_default(),
+                    dead_letters: u32::try_from(dead).unwrap_or(u32::MAX),
+                    trouble,
+                });
+            }
+        }
+        Ok(states)
+    }
+
+    pub async fn job_states(&self) -> Result<Vec<JobState>, DbError> {
+        let mut states = Vec::new();
+        for job in self.jobs() {
+            states.push(job.state(&self.0.db).await?);
+        }
+        Ok(states)
+    }
+
+    /// Applies a source's whole log again, in every cell, from its beginning.
+    pub async fn replay(&self, source: &str) -> Result<(), DbError> {
+        sqlx::query("update event_cursor set transaction = '0', number = 0, moved_at = now() where source = $1").bind(source).execute(self.0.db.pool()).await?;
+        Ok(())
+    }
+
+    /// Applies a dead letter again. `None`: there is none of this number; otherwise the outcome.
+    pub async fn retry_dead_letter(&self, number: i64) -> Result<Option<Result<(), String>>, DbError> {
+        for consumer in self.consumers() {
+            if let Some(outcome) = consumer.revive(number).await? {
+                return Ok(Some(outcome));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    fn consumers(&self) -> Vec<Consumer> {
+        self.0.consumers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn job(&self, name: &str) -> Option<Job> {
+        self.jobs().into_iter().find(|job| job.name == name)
+    }
+}
+
+async fn record(db: Db, stop: CancellationToken) {
+    loop {
+        if let Ok(cells) = db.cells().await {
+            cells.iter().for_each(crate::Cell::record);
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(RECORD_EVERY)).await.is_none() {
+            return;
+        }
+    }
+}
