@@ -1,3 +1,29 @@
 //! The contract of the orders service: messages, client, server, events and typed ids.
 
 kit_rpc::contract!("orders");
+
+pub enum CheckoutKind {}
+impl kit_core::Kind for CheckoutKind {
+    const PREFIX: &'static str = "chk";
+}
+pub type CheckoutId = kit_core::Id<CheckoutKind>;
+
+pub enum OrderKind {}
+impl kit_core::Kind for OrderKind {
+    const PREFIX: &'static str = "ord";
+}
+pub type OrderId = kit_core::Id<OrderKind>;
+
+pub enum SubOrderKind {}
+impl kit_core::Kind for SubOrderKind {
+    const PREFIX: &'static str = "sub";
+}
+/// One seller's part of an order.
+pub type SubOrderId = kit_core::Id<SubOrderKind>;
+
+pub enum ItemKind {}
+impl kit_core::Kind for ItemKind {
+    const PREFIX: &'static str = "itm";
+}
+/// A line of an order.
+pub type ItemId = kit_core::Id<ItemKind>;
