@@ -1,0 +1,46 @@
+//! What every answer says to the browser about what it may do.
+
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, header};
+
+/// Origins besides our own that a page's forms may be sent to (the payment provider's card form and its redirects); put into a
+/// response's extensions by the handler.
+#[derive(Debug, Clone)]
+pub(crate) struct FormsTo(pub(crate) Vec<String>);
+
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
+    (HeaderName::from_static("permissions-policy"), HeaderValue::from_static("camera=(), microphone=(), geolocation=(), payment=(), usb=()")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// Nothing inline, nothing from elsewhere, nobody frames us.
+fn policy(forms_to: &str) -> String {
+    let mut policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
+                      manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+        .to_owned();
+    policy.push_str(forms_to);
+    policy
+}
+
+pub(crate) fn protect(response: &mut Response, secure: bool) {
+    let origins = response.extensions_mut().remove::<FormsTo>().map(|forms| forms.0).unwrap_or_default();
+    // An origin is scheme, host and port; anything else would open the policy to more than it says.
+    let origins = origins.iter().filter(|origin| url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == **origin));
+    let forms_to: String = origins.map(|origin| format!(" {origin}")).collect();
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, value);
+    }
+    if let Ok(policy) = HeaderValue::from_str(&policy(&forms_to)) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    if secure {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+}
