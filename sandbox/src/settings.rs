@@ -1,0 +1,79 @@
+//! Everything the sandbox can be told, with its defaults; every limit is here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kit_core::Clock;
+
+/// One merchant account at the sandbox, and where the sandbox lives.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The origin of the sandbox's own pages, as browsers reach it: `http://127.0.0.1:8082`.
+    pub public_url: String,
+    /// Authenticates the merchant's server (`Authorization: Bearer …`).
+    pub secret_key: String,
+    /// Names the merchant in the browser's card form.
+    pub publishable_key: String,
+    /// Where webhooks go; none: events can only be listed.
+    pub webhook_url: Option<String>,
+    /// Signs webhooks.
+    pub webhook_secret: String,
+    /// Origins a browser may be sent back to, as in `http://127.0.0.1:8080`.
+    pub return_origins: Vec<String>,
+    /// Holds the journal.
+    pub data_dir: PathBuf,
+    pub timings: Timings,
+    pub clock: Clock,
+}
+
+/// How long things take; tests shorten them.
+#[derive(Debug, Clone)]
+pub struct Timings {
+    /// How long an asynchronous card takes to answer.
+    pub later: Duration,
+    /// How long the answer of a call that "times out" is held back.
+    pub hang: Duration,
+    /// How long a "delayed" card's answers take.
+    pub delay: Duration,
+    /// How much later a "delayed" or reordered webhook is sent.
+    pub webhook_delay: Duration,
+    /// How long a buyer has for a 3-D Secure challenge.
+    pub challenge: Duration,
+    /// How long a token of the card form can be used.
+    pub token: Duration,
+    /// The pause before a failed webhook is sent again; doubles each time.
+    pub retry: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            later: Duration::from_secs(3),
+            hang: Duration::from_secs(30),
+            delay: Duration::from_secs(2),
+            webhook_delay: Duration::from_secs(4),
+            challenge: Duration::from_secs(15 * 60),
+            token: Duration::from_secs(60 * 60),
+            retry: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Bytes of a request body.
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Events kept for listing; older ones are only in the journal until its next compaction.
+pub(crate) const MAX_LISTED_EVENTS: usize = 5_000;
+/// Captures and refunds one payment can have.
+pub(crate) const MAX_MOVEMENTS: usize = 1_000;
+/// Events in one webhook request.
+pub(crate) const MAX_EVENTS_PER_DELIVERY: usize = 100;
+/// Webhook requests under way at once.
+pub(crate) const MAX_DELIVERIES: usize = 4;
+/// Events waiting for delivery; beyond it they are dropped, and the merchant has to ask.
+pub(crate) const MAX_WAITING_EVENTS: usize = 200_000;
+/// How often one delivery is tried: with doubling pauses from one second to five minutes, about half a day.
+pub(crate) const MAX_ATTEMPTS: u32 = 150;
+/// The longest pause between two tries.
+pub(crate) const MAX_RETRY: Duration = Duration::from_secs(5 * 60);
+/// How long the merchant may take to answer a webhook.
+pub(crate) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
