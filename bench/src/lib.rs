@@ -1,1 +1,78 @@
+//! The load generator: `markethub bench <scenario>`.
+//!
+//! Open loop: requests start on a fixed schedule whatever the server does, and each latency is measured from the moment the
+//! request was due, so that a slow server cannot hide behind a waiting client (no coordinated omission). Latencies go into an
+//! HDR histogram. Each run prints its set-up and writes a table (Markdown), the figures (JSON) and a plot (SVG).
 
+mod engine;
+mod http;
+mod market;
+mod plot;
+mod report;
+mod scenarios;
+mod statements;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// What to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// Product pages as a browser gets them.
+    Page,
+    /// Searches with facets through the API.
+    Search,
+    /// A new guest puts one thing into a new cart.
+    Cart,
+    /// Cart, checkout, payment, placed: three sellers in each basket.
+    Checkout,
+    /// Many buyers at once for the few pieces of one SKU.
+    HotSku,
+    /// A product feed, uploaded, validated, saved and indexed.
+    Import,
+    /// From a change at the seller to its appearance in search.
+    Events,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    pub scenario: Scenario,
+    /// The running market to measure. The demo market's accounts are used.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Operations started per second.
+    #[arg(long)]
+    pub rate: Option<u32>,
+    /// Seconds measured, after the warm-up.
+    #[arg(long, default_value_t = 20)]
+    pub seconds: u32,
+    /// Seconds before measuring begins.
+    #[arg(long, default_value_t = 3)]
+    pub warm_up: u32,
+    /// Operations under way at once, at most; a schedule that would need more is reported as overload.
+    #[arg(long, default_value_t = 2000)]
+    pub in_flight: usize,
+    /// Buyers for `hot-sku`.
+    #[arg(long, default_value_t = 500)]
+    pub buyers: u32,
+    /// Pieces for `hot-sku`.
+    #[arg(long, default_value_t = 100)]
+    pub pieces: u32,
+    /// Rows of the feed for `import`.
+    #[arg(long, default_value_t = 20_000)]
+    pub rows: u32,
+    /// Where the results go.
+    #[arg(long, default_value = "bench-results")]
+    pub out: PathBuf,
+}
+
+/// Runs one scenario and prints where its results are.
+pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
+    let report = scenarios::run(&args).await?;
+    print!("{}", report.table());
+    let written = report.write(&args.out)?;
+    println!("written: {}", written.display());
+    anyhow::ensure!(report.sound(), "the run does not count: {}", report.unsound_because());
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! A small HTTP client over kept connections: JSON in, JSON out, errors with the server's own words.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde_json::Value;
+
+/// How long one request may take before it counts as failed.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(Clone)]
+pub(crate) struct Http {
+    client: Client<HttpConnector, Full<Bytes>>,
+    base: String,
+}
+
+/// Who asks, and the headers that go with it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    pub token: Option<String>,
+    pub tenant: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub status: u16,
+    pub body: Bytes,
+}
+
+impl Http {
+    pub(crate) fn new(base: &str) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(60)).build(connector);
+        Self { client, base: base.trim_end_matches('/').to_owned() }
+    }
+
+    /// Sends a request and returns whatever came back.
+    pub(crate) async fn send(&self, method: Method, path: &str, caller: &Caller, content_type: &str, body: Bytes) -> anyhow::Result<Answer> {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
+        let mut request = Request::builder().method(method.clone()).uri(url);
+        if let Some(token) = &caller.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(tenant) = &caller.tenant {
+            request = request.header("x-tenant-id", tenant);
+        }
+        if !body.is_empty() {
+            request = request.header("content-type", content_type);
+        }
+        let exchange = async {
+            let response = self.client.request(request.body(Full::new(body))?).await.with_context(|| format!("{method} {path}"))?;
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await?.to_bytes();
+            anyhow::Ok(Answer { status, body })
+        };
+        tokio::time::timeout(REQUEST_TIMEOUT, exchange).await.map_err(|_| anyhow::anyhow!("{method} {path}: no answer within {REQUEST_TIMEOUT:?}"))?
+    }
+
+    pub(crate) async fn get(&self, path: &str, caller: &Caller) -> anyhow::Result<Value> {
+        self.send(Method::GET, path, caller, "", Bytes::new()).await?.json(path)
+    }
+
+    pub(crate) async fn post(&self, path: &str, caller: &Caller, body: &Value) -> anyhow::Result<Value> {
+        self.json(Method::POST, path, caller, body).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, caller: &Caller, body: &Value) -> anyhow::Result<Value> {
+        self.json(Method::PATCH, path, caller, body).await
+    }
+
+    async fn json(&self, method: Method, path: &str, caller: &Caller, body: &Value) -> anyhow::Result<Value> {
+        self.send(method, path, caller, "application/json", Bytes::from(serde_json::to_vec(body)?)).await?.json(path)
+    }
+}
+
+impl Answer {
+    pub(crate) fn ok(self, path: &str) -> anyhow::Result<Bytes> {
+        if (200..300).contains(&self.status) {
+            return Ok(self.body);
+        }
+        let told: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let reason = told.get("reason").and_then(Value::as_str).unwrap_or_default();
+        let detail = told.get("detail").and_then(Value::as_str).unwrap_or_default();
+        bail!("{path}: HTTP {} {reason} {detail}", self.status)
+    }
+
+    fn json(self, path: &str) -> anyhow::Result<Value> {
+        Ok(serde_json::from_slice(&self.ok(path)?)?)
+    }
+}
+
+/// A text inside an answer, or an error that names where it was expected.
+pub(crate) fn text(value: &Value, pointer: &str) -> anyhow::Result<String> {
+    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned).with_context(|| format!("the answer has no text at {pointer}: {value}"))
+}

@@ -1,0 +1,105 @@
+//! What every scenario needs of the market: callers, and things that can be bought.
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use crate::http::{Caller, Http, text};
+
+/// The demo market's password and seller account (`markethub up` prints them).
+const DEMO_PASSWORD: &str = "demo market 2026";
+const DEMO_SELLER: &str = "seller-1@demo.example";
+
+/// Listings read at most; enough that caches are not flattered by a handful of products.
+const LISTINGS: usize = 2000;
+
+/// A variant in stock.
+#[derive(Debug, Clone)]
+pub(crate) struct Sellable {
+    pub product_id: String,
+    pub slug: String,
+    pub tenant_id: String,
+    pub variant_id: String,
+    pub title: String,
+}
+
+/// Things that can be bought, found through the public search, spread over the catalog by many different queries.
+pub(crate) async fn sellables(http: &Http) -> anyhow::Result<Vec<Sellable>> {
+    let mut found: Vec<Sellable> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for query in ["", "black", "digital", "system", "software", "mug", "case", "cotton", "lamp", "wireless", "kit"] {
+        let mut cursor = String::new();
+        for _page in 0..5 {
+            let path = format!("/v1/search?available_only=true&limit=100&query={query}&cursor={cursor}");
+            let page = http.get(&path, &Caller::default()).await?;
+            for hit in page.pointer("/hits").and_then(Value::as_array).into_iter().flatten() {
+                let sellable = Sellable {
+                    product_id: text(hit, "/product_id")?,
+                    slug: text(hit, "/slug").unwrap_or_default(),
+                    tenant_id: text(hit, "/tenant_id")?,
+                    variant_id: text(hit, "/variant_id")?,
+                    title: text(hit, "/title")?,
+                };
+                if seen.insert(sellable.variant_id.clone()) {
+                    found.push(sellable);
+                }
+            }
+            cursor = text(&page, "/next_cursor").unwrap_or_default();
+            if cursor.is_empty() || found.len() >= LISTINGS {
+                break;
+            }
+        }
+    }
+    ensure!(!found.is_empty(), "the market has nothing in stock: start it with its demo (`markethub up`) or import a feed first");
+    Ok(found)
+}
+
+/// Baskets of three sellers each; fails when the market has fewer.
+pub(crate) fn baskets(sellables: &[Sellable]) -> anyhow::Result<Vec<[Sellable; 3]>> {
+    let mut by_seller: std::collections::BTreeMap<&str, Vec<&Sellable>> = std::collections::BTreeMap::new();
+    for sellable in sellables {
+        by_seller.entry(&sellable.tenant_id).or_default().push(sellable);
+    }
+    ensure!(by_seller.len() >= 3, "the market needs three sellers with stock, it has {}", by_seller.len());
+    let sellers: Vec<&Vec<&Sellable>> = by_seller.values().collect();
+    let pick = |number: usize, offset: usize| {
+        let goods = sellers.get((number + offset) % sellers.len())?;
+        goods.get((number / sellers.len() + offset) % goods.len()).map(|sellable| (*sellable).clone())
+    };
+    let baskets = (0..LISTINGS).filter_map(|number| Some([pick(number, 0)?, pick(number, 1)?, pick(number, 2)?]));
+    Ok(baskets.collect())
+}
+
+/// A new guest, as a first-time visitor gets one.
+pub(crate) async fn guest(http: &Http) -> anyhow::Result<Caller> {
+    let session = http.post("/v1/auth/guest", &Caller::default(), &json!({})).await?;
+    Ok(Caller { token: Some(text(&session, "/session/access_token")?), tenant: None })
+}
+
+/// The demo's first seller, acting for its tenant.
+pub(crate) async fn seller(http: &Http) -> anyhow::Result<Caller> {
+    let body = json!({ "email": DEMO_SELLER, "password": DEMO_PASSWORD });
+    let session = http.post("/v1/auth/sign-in", &Caller::default(), &body).await.context("the demo seller cannot sign in")?;
+    let caller = Caller { token: Some(text(&session, "/session/access_token")?), tenant: None };
+    let mine = http.get("/v1/me/tenants", &caller).await?;
+    let tenant = text(&mine, "/memberships/0/tenant_id")?;
+    Ok(Caller { tenant: Some(tenant), ..caller })
+}
+
+/// Buys `items` as a new guest; the order's state, or the error the market gave.
+pub(crate) async fn buy(http: &Http, buyer: &Caller, items: &[&Sellable], through_cart: bool) -> anyhow::Result<String> {
+    let lines: Vec<Value> = items.iter().map(|item| json!({ "tenant_id": item.tenant_id, "variant_id": item.variant_id, "quantity": 1 })).collect();
+    if through_cart {
+        for line in &lines {
+            http.post("/v1/cart/items", buyer, line).await?;
+        }
+    }
+    let address = json!({ "name": "Ada Benchmark", "line1": "1 Test Street", "city": "Springfield", "subdivision": "IL", "postal_code": "62701", "country": "US" });
+    let mut start = json!({ "email": "ada@demo.example", "shipping_address": address });
+    if !through_cart && let Some(start) = start.as_object_mut() {
+        start.insert("items".to_owned(), Value::Array(lines));
+    }
+    let checkout = http.post("/v1/checkouts", buyer, &start).await?;
+    let id = text(&checkout, "/checkout/checkout_id")?;
+    let placed = http.post(&format!("/v1/checkouts/{id}/place"), buyer, &json!({ "payment_method": "tok_visa" })).await?;
+    text(&placed, "/order/state")
+}
