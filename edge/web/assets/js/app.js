@@ -77,8 +77,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Wide screens show the filters at once, phones behind a button.
-for (const panel of all("details.filter-panel")) panel.open = matchMedia("(min-width: 60rem)").matches;
+// Filters that are not set stay out of the address.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.verb !== "get") return;
+  for (const [name, value] of [...event.detail.formData]) if (value === "") event.detail.formData.delete(name);
+});
 
 // Colours, without leaving the page.
 one("[data-theme-switch]")?.addEventListener("submit", (event) => {

@@ -20,8 +20,8 @@ pub(crate) struct Home {
     pub(crate) listings: u64,
 }
 
-const SHELF: u32 = 24;
-const STORES: u32 = 9;
+const SHELF: u32 = 26;
+const STORES: u32 = 12;
 
 pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
     let newest = SearchRequest { sort: SortOrder::Newest.into(), limit: SHELF, ..Default::default() };
@@ -37,7 +37,7 @@ pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
 
 pub(crate) fn view(visit: &Visit, home: &Home) -> Markup {
     let head = Head { description: "Search many independent shops at once, pay once, and each seller ships its own part.", canonical: "/", tab: "home", ..Head::default() };
-    let (mosaic, rest) = home.newest.split_at(home.newest.len().min(9));
+    let (mosaic, rest) = home.newest.split_at(home.newest.len().min(10));
     let shelf = if rest.is_empty() { mosaic } else { rest };
     ui::page(
         visit,
@@ -55,7 +55,7 @@ pub(crate) fn view(visit: &Visit, home: &Home) -> Markup {
                     div.row.mt6 { a.btn.large href="/search" { "Browse everything" } a.btn.large.outline href="/stores" { "Meet the shops" } }
                 }
                 @if !mosaic.is_empty() {
-                    ul.mosaic { @for hit in mosaic { li { a href=(ui::product_url(&hit.product_id, &hit.title)) aria-label=(hit.title) { (ui::picture(&hit.media_hash, "", &hit.title, ui::IN_GRID)) } } } }
+                    ul.mosaic { @for hit in mosaic { li { a href=(ui::product_url(&hit.product_id, &hit.slug)) aria-label=(hit.title) { (ui::picture(&hit.media_hash, "", &hit.title, ui::IN_GRID)) } } } }
                 }
             }
             @if !visit.categories.is_empty() {

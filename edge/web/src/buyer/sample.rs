@@ -1,6 +1,7 @@
 //! Made-up listings, carts and orders for rendering pages without a service.
 
-use api_search::{Hit, StockState};
+use api_cart::{CartContents, CartLine, CartTotals, Notice, NoticeKind, SellerGroup, ShippingEstimate};
+use api_search::{Crumb, Facet, FacetValue, Hit, Listing, ListingAttribute, ListingOption, ListingStore, ListingVariant, StockState};
 use api_tenants::{PublicStore, Store};
 use kit_rpc::proto::Money;
 
@@ -56,4 +57,84 @@ pub(crate) fn stores() -> Vec<PublicStore> {
         since: Some(kit_rpc::timestamp(crate::visit::sample::time("2025-03-01T00:00:00Z"))),
     };
     shops.into_iter().map(shop).collect()
+}
+
+pub(crate) fn facets() -> Vec<Facet> {
+    let value = |value: &str, label: &str, count| FacetValue { value: value.to_owned(), label: label.to_owned(), count, ..FacetValue::default() };
+    let bucket = |from_minor, to_minor, label: &str, count| FacetValue { label: label.to_owned(), count, from_minor, to_minor, ..FacetValue::default() };
+    let facet = |field: &str, label: &str, values| Facet { field: field.to_owned(), label: label.to_owned(), values };
+    vec![
+        facet("category", "Category", vec![value("cat_00000000000000000000000000000001", "Headphones", 210), value("cat_00000000000000000000000000000002", "Cables & adapters", 42)]),
+        facet("availability", "Availability", vec![value("true", "In stock", 301)]),
+        facet("brand", "Brand", ["Sony", "Kensington", "Bose", "Sennheiser", "JBL", LONG].into_iter().zip([120, 64, 31, 20, 4, 1]).map(|(name, count)| value(name, name, count)).collect()),
+        facet("price", "Price", vec![bucket(0, 2500, "Under $25", 52), bucket(2500, 10_000, "$25 to $100", 148), bucket(10_000, 0, "$100 and over", 90)]),
+        facet("seller", "Shop", vec![value("ten_00000000000000000000000000000001", "Nordic Audio", 80), value("ten_00000000000000000000000000000002", "Desk & Co", 77)]),
+        facet("attribute:color", "Colour", vec![value("Black", "Black", 120), value("White", "White", 40)]),
+    ]
+}
+
+pub(crate) fn listing() -> Listing {
+    let option = |name: &str, value: &str| ListingOption { name: name.to_owned(), value: value.to_owned() };
+    let combinations = [("Black", "Over-ear", 19_900, 12), ("Black", "On-ear", 15_900, 3), ("White", "Over-ear", 19_900, 40), ("White", "On-ear", 15_900, 0), ("Forest green", "Over-ear", 20_900, 8)];
+    let variant = |(index, (colour, shape, price, available)): (usize, (&str, &str, i64, i64))| ListingVariant {
+        variant_id: format!("var_{index:032x}"),
+        sku: format!("NA-900-{index}"),
+        gtin: "4006381333931".to_owned(),
+        options: vec![option("Colour", colour), option("Shape", shape)],
+        price: usd(price),
+        list_price: usd(price + 3000),
+        available,
+        stock_state: if available == 0 { StockState::OutOfStock } else if available < 10 { StockState::Low } else { StockState::InStock }.into(),
+        media: Vec::new(),
+    };
+    let attribute = |name: &str, value: &str, unit: &str| ListingAttribute { name: name.to_owned(), values: vec![value.to_owned()], unit: unit.to_owned(), ..ListingAttribute::default() };
+    Listing {
+        product_id: "prd_00000000000000000000000000000001".to_owned(),
+        tenant_id: "ten_00000000000000000000000000000001".to_owned(),
+        slug: "wireless-headphones".to_owned(),
+        title: "Wireless headphones with active noise cancelling, 40 h battery".to_owned(),
+        description: "<p>Closed-back headphones that stay comfortable for a whole flight. Two microphones listen outwards and two inwards, so the world goes quiet without the pressure some people feel.</p><ul><li>40 hours on one charge</li><li>Multipoint Bluetooth 5.3</li><li>Replaceable ear pads and battery</li></ul>".to_owned(),
+        brand: "Nordic Audio".to_owned(),
+        categories: vec![Crumb { category_id: "cat_00000000000000000000000000000000".to_owned(), name: "Electronics".to_owned() }, Crumb { category_id: "cat_00000000000000000000000000000001".to_owned(), name: "Headphones".to_owned() }],
+        attributes: vec![attribute("Battery life", "40", "h"), attribute("Weight", "265", "g"), attribute("Driver", "Dynamic, 40 mm", ""), attribute("Warranty", "3 years", "")],
+        variants: combinations.into_iter().enumerate().map(variant).collect(),
+        store: Some(ListingStore { tenant_id: "ten_00000000000000000000000000000001".to_owned(), name: "Nordic Audio".to_owned(), slug: "nordic-audio".to_owned() }),
+        price_from: usd(15_900),
+        price_to: usd(20_900),
+        stock_state: StockState::InStock.into(),
+        ..Listing::default()
+    }
+}
+
+pub(crate) fn cart() -> CartContents {
+    let line = |title: &str, options: &str, price: i64, quantity: u32| CartLine {
+        variant_id: format!("var_{:032x}", title.len()),
+        product_id: "prd_00000000000000000000000000000001".to_owned(),
+        title: title.to_owned(),
+        options: options.to_owned(),
+        quantity,
+        unit_price: usd(price),
+        line_total: usd(price * i64::from(quantity)),
+        available: 5,
+        ..CartLine::default()
+    };
+    let group = |store: &str, lines: Vec<CartLine>, subtotal| SellerGroup {
+        tenant_id: format!("ten_{:032x}", store.len()),
+        store_name: store.to_owned(),
+        store_slug: "desk-co".to_owned(),
+        lines,
+        subtotal: usd(subtotal),
+        shipping: Some(ShippingEstimate { price: usd(490), method: "Standard".to_owned(), min_days: 2, max_days: 4 }),
+    };
+    let mut lamp = line(LONG, "", 12_900, 1);
+    lamp.notices = vec![Notice { kind: NoticeKind::PriceChanged.into(), message: "The price went down from $139.00 to $129.00".to_owned() }];
+    CartContents {
+        groups: vec![
+            group("Nordic Audio", vec![line("Wireless headphones with active noise cancelling", "Colour: Black, Shape: Over-ear", 19_900, 1)], 19_900),
+            group("Desk & Co", vec![line("Kensington ClickSafe keyed laptop lock", "", 4999, 2), lamp], 22_898),
+        ],
+        item_count: 4,
+        totals: vec![CartTotals { items: usd(42_798), shipping: usd(980), tax: usd(0), discount: usd(0), total: usd(43_778) }],
+        ready_for_checkout: true,
+    }
 }

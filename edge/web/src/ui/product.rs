@@ -81,10 +81,10 @@ pub(crate) fn price_range(from: Option<Money>, to: Option<Money>, before: Option
     }
 }
 
-pub(crate) fn product_url(product_id: &str, title: &str) -> String {
-    // The words are for people and search engines; only the id counts.
-    let words = kit_core::Slug::from_name(title);
-    format!("/p/{}/{product_id}", words.as_ref().map_or("product", |slug| slug.as_str()))
+pub(crate) fn product_url(product_id: &str, slug: &str) -> String {
+    // The word is for people and search engines; only the id counts.
+    let word = if slug.is_empty() { "product" } else { slug };
+    format!("/p/{word}/{product_id}")
 }
 
 /// A listing in a grid or on a shelf; the whole card is the link.
@@ -95,7 +95,7 @@ pub(crate) fn product_card(hit: &Hit) -> Markup {
         article.product-card.gone[stock == StockState::OutOfStock] {
             (picture(&hit.media_hash, "", &hit.title, IN_GRID))
             div.body {
-                h3 { a href=(product_url(&hit.product_id, &hit.title)) { span.clamp-2 { (hit.title) } } }
+                h3 { a href=(product_url(&hit.product_id, &hit.slug)) { span.clamp-2 { (hit.title) } } }
                 p.cost { (price_range(from, to, amount(hit.list_price.as_ref()))) }
                 p.by {
                     (icon("store")) span.clamp-1 { (hit.store_name) }

@@ -1,0 +1,219 @@
+//! A list of found listings with its filters: the same on search, category and store pages.
+
+use api_search::{Facet, FacetValue, SearchResponse};
+use maud::{Markup, html};
+
+use crate::buyer::query::{Query, SORTS};
+use crate::ui::{self, Tone, icon, show};
+
+/// Values of a facet shown before they scroll.
+const FACET_VALUES: usize = 40;
+
+pub(crate) struct Results {
+    pub(crate) query: Query,
+    pub(crate) found: SearchResponse,
+    /// Facets left out because the page itself says them: "seller" on a store page.
+    pub(crate) hidden: &'static [&'static str],
+}
+
+/// `#results` is what htmx swaps when a filter changes; without a script the form is sent by its button.
+pub(crate) fn view(results: &Results) -> Markup {
+    let (query, found) = (&results.query, &results.found);
+    html! {
+        form #results.with-aside.left action=(query.base) method="get" hx-get=(query.base) hx-trigger="change, submit" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-push-url="true" {
+            @if !query.words.is_empty() { input type="hidden" name="q" value=(query.words); }
+            @if !query.category.is_empty() { input type="hidden" name="category" value=(query.category); }
+            div {
+                input.filter-switch.sr #filter-switch type="checkbox" aria-label="Show filters";
+                label.filter-toggle for="filter-switch" aria-hidden="true" { (icon("sliders-horizontal")) "Filters" @if query.filtered() { span.count { "!" } } }
+                div.filters aria-label="Filters" role="group" {
+                    @for facet in found.facets.iter().filter(|facet| !results.hidden.contains(&facet.field.as_str())) { (facet_view(query, facet)) }
+                    (price_view(query, found))
+                    button.btn.outline.small.mt2.no-js type="submit" { "Apply" }
+                }
+            }
+            div {
+                (bar(results))
+                (chips(results))
+                (notices(query, found))
+                div #list {
+                    @if found.hits.is_empty() {
+                        (ui::empty("search", "Nothing matches", "Try fewer or other words, or take some filters off.", query.filtered().then(|| query.without_filters()).as_deref().map(|address| (address, "Clear all filters"))))
+                    } @else {
+                        (ui::product_grid(&found.hits))
+                        (more(query, &found.next_cursor))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn bar(results: &Results) -> Markup {
+    let (query, found) = (&results.query, &results.found);
+    html! {
+        div.results-bar {
+            p.small.soft-ink role="status" { (show::counted(found.total, "product", "products")) }
+            div.tools {
+                label.sr for="sort" { "Sort by" }
+                select.select-inline #sort name="sort" { @for (value, label) in SORTS { option value=(value) selected[query.sort == value] { (label) } } }
+            }
+        }
+    }
+}
+
+/// Each filter that is on, as a link that takes it off.
+fn chips(results: &Results) -> Markup {
+    let query = &results.query;
+    if !query.filtered() {
+        return Markup::default();
+    }
+    let label_of = |field: &str, value: &str| {
+        let values = results.found.facets.iter().filter(|facet| facet.field == field).flat_map(|facet| &facet.values);
+        values.into_iter().find(|known| known.value == value).map_or_else(|| value.to_owned(), |known| known.label.clone())
+    };
+    let mut chips: Vec<(String, String)> = Vec::new();
+    for brand in &query.brands {
+        chips.push((brand.clone(), query.changed(|query| query.brands.retain(|other| other != brand))));
+    }
+    for seller in results.query.sellers.iter().filter(|_| !results.hidden.contains(&"seller")) {
+        chips.push((label_of("seller", seller), query.changed(|query| query.sellers.retain(|other| other != seller))));
+    }
+    for attribute in &query.attributes {
+        let shown = attribute.split_once('=').map_or(attribute.as_str(), |(_, value)| value).to_owned();
+        chips.push((shown, query.changed(|query| query.attributes.retain(|other| other != attribute))));
+    }
+    if !query.category.is_empty() {
+        chips.push((label_of("category", &query.category), query.changed(|query| query.category.clear())));
+    }
+    if !query.min.is_empty() {
+        chips.push((format!("From ${}", query.min), query.changed(|query| query.min.clear())));
+    }
+    if !query.max.is_empty() {
+        chips.push((format!("Up to ${}", query.max), query.changed(|query| query.max.clear())));
+    }
+    if query.available {
+        chips.push(("In stock".to_owned(), query.changed(|query| query.available = false)));
+    }
+    html! {
+        ul.chips aria-label="Active filters" {
+            @for (label, address) in &chips { li { a.chip.on href=(address) { span { (label) } (icon("x")) span.sr { ", take off" } } } }
+            @if chips.len() > 1 { li { a.chip href=(query.without_filters()) { "Clear all" } } }
+        }
+    }
+}
+
+/// What the engine did to the words, so that nobody wonders.
+fn notices(query: &Query, found: &SearchResponse) -> Markup {
+    let suggested = query.changed(|query| query.words.clone_from(&found.did_you_mean));
+    html! {
+        @if found.corrected {
+            div.mb4 { (ui::notice(Tone::Info, html! { "Showing results for " strong { (found.did_you_mean) } ", because nothing matches “" (query.words) "”." })) }
+        } @else if !found.did_you_mean.is_empty() {
+            div.mb4 { (ui::notice(Tone::Info, html! { "Did you mean " a href=(suggested) { strong { (found.did_you_mean) } } "?" })) }
+        }
+        @if found.relaxed {
+            div.mb4 { (ui::notice(Tone::Info, html! { "Nothing has all of your words. These match without " @for (index, word) in found.dropped_words.iter().enumerate() { @if index > 0 { ", " } s { (word) } } "." })) }
+        }
+    }
+}
+
+/// The next page: added below by htmx, a page of its own without.
+fn more(query: &Query, cursor: &str) -> Markup {
+    let next = Query { cursor: cursor.to_owned(), ..query.clone() }.href();
+    let first = query.changed(|_| {});
+    html! {
+        nav.pager #more aria-label="Pages" {
+            @if !query.cursor.is_empty() { a.btn.outline href=(first) { "First page" } }
+            @if !cursor.is_empty() {
+                a.btn.outline rel="next" href=(next) hx-get=(next) hx-trigger="click" hx-target="#more" hx-select="#list > *" hx-swap="outerHTML" hx-push-url="false" { "Show more" (icon("chevron-down")) }
+            }
+        }
+    }
+}
+
+fn facet_view(query: &Query, facet: &Facet) -> Markup {
+    let shown = || facet.values.iter().take(FACET_VALUES);
+    match facet.field.as_str() {
+        "price" => Markup::default(),
+        "category" => html! {
+            @if !facet.values.is_empty() {
+                details.fold open {
+                    summary { "Category" }
+                    div.options {
+                        @for value in shown() {
+                            a href=(category_link(query, value)) aria-current=[value.selected.then_some("true")] { span { (value.label) } span.tally { (show::count(value.count)) } }
+                        }
+                    }
+                }
+            }
+        },
+        "availability" => html! {
+            details.fold open {
+                summary { "Availability" }
+                @let count = facet.values.iter().find(|value| value.value == "true").map(|value| value.count);
+                label.check { input #facet-available type="checkbox" name="available" value="true" checked[query.available]; span { "In stock" } @if let Some(count) = count { span.tally { (show::count(count)) } } }
+            }
+        },
+        "brand" => boxes(facet, "brand", true, |value| (value.value.clone(), query.brands.contains(&value.value))),
+        "seller" => boxes(facet, "seller", query.sellers.is_empty(), |value| (value.value.clone(), query.sellers.contains(&value.value))),
+        field => {
+            let key = field.strip_prefix("attribute:").unwrap_or(field);
+            boxes(facet, "attr", false, |value| {
+                let filter = format!("{key}={}", value.value);
+                let on = query.attributes.contains(&filter);
+                (filter, on)
+            })
+        }
+    }
+}
+
+/// Inside a category page its own categories are pages; on a search they narrow the search.
+fn category_link(query: &Query, value: &FacetValue) -> String {
+    if query.base.starts_with("/c/") && !value.value.is_empty() {
+        return query.changed(|query| query.base = format!("/c/{}", value.value));
+    }
+    query.changed(|query| if value.selected { query.category.clear() } else { query.category.clone_from(&value.value) })
+}
+
+fn boxes(facet: &Facet, name: &str, open: bool, filter: impl Fn(&FacetValue) -> (String, bool)) -> Markup {
+    let values: Vec<_> = facet.values.iter().take(FACET_VALUES).map(|value| (value, filter(value))).collect();
+    let any_on = values.iter().any(|(_, (_, on))| *on);
+    html! {
+        @if !values.is_empty() {
+            details.fold open[open || any_on] {
+                summary { (facet.label) }
+                div.options {
+                    @for (index, (value, (filter, on))) in values.iter().enumerate() {
+                        label.check { input id={ "facet-" (facet.field.replace([':', ' '], "-")) "-" (index) } type="checkbox" name=(name) value=(filter) checked[*on]; span { (value.label) } span.tally { (show::count(value.count)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn price_view(query: &Query, found: &SearchResponse) -> Markup {
+    let buckets = found.facets.iter().find(|facet| facet.field == "price").map_or(&[][..], |facet| facet.values.as_slice());
+    let whole = |minor: i64| (minor / 100).to_string();
+    html! {
+        details.fold open {
+            summary { "Price" }
+            div.price-range {
+                label.sr for="price-min" { "Lowest price in dollars" }
+                input.input #price-min name="min" value=(query.min) inputmode="decimal" placeholder="$ min" autocomplete="off";
+                span.hush aria-hidden="true" { "–" }
+                label.sr for="price-max" { "Highest price in dollars" }
+                input.input #price-max name="max" value=(query.max) inputmode="decimal" placeholder="$ max" autocomplete="off";
+            }
+            @if !buckets.is_empty() {
+                div.options {
+                    @for bucket in buckets.iter().filter(|bucket| bucket.count > 0) {
+                        @let (from, to) = (whole(bucket.from_minor), if bucket.to_minor > 0 { whole(bucket.to_minor) } else { String::new() });
+                        a href=(query.changed(|query| { query.min = if bucket.from_minor > 0 { from.clone() } else { String::new() }; query.max.clone_from(&to); })) { span { (bucket.label) } span.tally { (show::count(bucket.count)) } }
+                    }
+                }
+            }
+        }
+    }
+}
