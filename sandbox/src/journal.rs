@@ -21,7 +21,7 @@ use crate::webhooks::{HookSender, Waiting};
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Record {
     Change {
-        payment: Payment,
+        payment: Box<Payment>,
         /// Events that tell of this change and are to be delivered.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         events: Vec<EventHead>,

@@ -280,10 +280,10 @@ impl World {
         }
         let body = view(&self.settings, &payment)?;
         let events = if waiting.is_empty() { Vec::new() } else { head.into_iter().collect() };
-        let record = Record::Change { payment, events, used_token };
+        let record = Record::Change { payment: Box::new(payment), events, used_token };
         let line = serde_json::to_vec(&record).map_err(|_| Error::Journal)?;
         if let Record::Change { payment, .. } = record {
-            inner.payments.insert(payment.id.clone(), payment);
+            inner.payments.insert(payment.id.clone(), *payment);
         }
         // Appended under the lock, so that the lines of one payment are in the order of its changes.
         Ok(Answer { body, saved: self.journal.append(line, waiting), hold })
@@ -355,12 +355,12 @@ fn restore(path: &std::path::Path, settings: &Settings) -> Result<(Inner, Undeli
         lines += 1;
         match record {
             Record::Change { payment, events, used_token } => {
-                undelivered.extend(events.into_iter().map(|head| (head.id.clone(), (head, payment.clone()))));
+                undelivered.extend(events.into_iter().map(|head| (head.id.clone(), (head, (*payment).clone()))));
                 if let Some(token) = used_token {
                     inner.tokens.remove(&token);
                 }
                 inner.keys.insert(payment.key.clone(), payment.id.clone());
-                inner.payments.insert(payment.id.clone(), payment);
+                inner.payments.insert(payment.id.clone(), *payment);
             }
             Record::Token(token) => {
                 inner.tokens.insert(token.id.clone(), token);
@@ -381,8 +381,8 @@ fn restore(path: &std::path::Path, settings: &Settings) -> Result<(Inner, Undeli
     let alive = inner.payments.len() + inner.methods.len() + inner.tokens.len() + undelivered.len();
     if lines > alive * 2 + SPARE_LINES {
         // Old states whose events still wait come first, so that the last line of a payment is its present.
-        let waiting = undelivered.values().map(|(head, payment)| Record::Change { payment: payment.clone(), events: vec![head.clone()], used_token: None });
-        let payments = inner.payments.values().map(|payment| Record::Change { payment: payment.clone(), events: Vec::new(), used_token: None });
+        let waiting = undelivered.values().map(|(head, payment)| Record::Change { payment: Box::new(payment.clone()), events: vec![head.clone()], used_token: None });
+        let payments = inner.payments.values().map(|payment| Record::Change { payment: Box::new(payment.clone()), events: Vec::new(), used_token: None });
         let tokens = inner.tokens.values().cloned().map(Record::Token);
         let methods = inner.methods.values().cloned().map(Record::Method);
         rewrite(path, waiting.chain(payments).chain(tokens).chain(methods))?;
