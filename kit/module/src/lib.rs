@@ -4,8 +4,15 @@
 //! What must stay true: a service reaches only the services its row declares; every call, local or remote, passes the same
 //! layers (access, rules, replay, deadline, panics, metrics); a process that stops drains first.
 
+mod graph;
+mod guard;
 mod house;
 mod module;
+mod replay;
+mod rules;
+mod table;
+mod wire;
 
+pub use graph::{GraphError, check_calls, in_call_order};
 pub use house::{House, Settings};
 pub use module::{Module, Service, Start};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use futures::future::BoxFuture;
 use kit_core::{Clock, Fault, Ids};
-use kit_db::{Db, LoggedEvent};
+use kit_db::{Db, Handler, LoggedEvent, Upkeep};
 use kit_rpc::Links;
 use object_store::ObjectStore;
 use serde::de::DeserializeOwned;
@@ -16,6 +16,9 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
+use tonic::service::Routes;
+
+use crate::guard::{Guard, Layers};
 
 /// One service, as the table of modules lists it.
 pub struct Module {
@@ -50,32 +53,18 @@ pub struct Start {
     /// How people reach this market, without a trailing slash: `https://market.example`.
     pub public_url: String,
     pub(crate) section: toml::Table,
-    pub(crate) hears: &'static [&'static str],
-    pub(crate) follows: Vec<Follow>,
-    pub(crate) jobs: Vec<Job>,
-}
-
-pub(crate) type HandlerFn = Arc<dyn for<'c> Fn(&'c mut PgConnection, LoggedEvent) -> BoxFuture<'c, anyhow::Result<()>> + Send + Sync>;
-pub(crate) type JobFn = Arc<dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
-
-pub(crate) struct Follow {
-    pub(crate) source: &'static str,
-    pub(crate) handler: HandlerFn,
-}
-
-pub(crate) struct Job {
-    pub(crate) name: &'static str,
-    pub(crate) period: Duration,
-    pub(crate) run: JobFn,
+    /// Links to the services whose logs it follows.
+    pub(crate) heard: Links,
+    pub(crate) upkeep: Upkeep,
+    pub(crate) problem: Option<String>,
 }
 
 /// A service that has started.
 pub struct Service {
-    pub(crate) name: &'static str,
     pub(crate) grpc_name: &'static str,
-    pub(crate) server: tower::util::BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Infallible>,
-    pub(crate) follows: Vec<Follow>,
-    pub(crate) jobs: Vec<Job>,
+    /// Adds the service, with its layers, to routes.
+    pub(crate) add: Box<dyn Fn(Layers, Routes) -> Routes + Send>,
+    pub(crate) problem: Option<String>,
 }
 
 impl Start {
@@ -91,22 +80,38 @@ impl Start {
     pub fn follow<F, E>(&mut self, source: &'static str, handler: F)
     where
         F: for<'c> Fn(&'c mut PgConnection, LoggedEvent) -> BoxFuture<'c, Result<(), E>> + Send + Sync + 'static,
-        E: Fault + std::error::Error + Send + Sync + 'static,
+        E: Fault + Send + 'static,
     {
-        debug_assert!(self.hears.contains(&source), "{} does not declare that it hears {source}", self.name);
-        let handler: HandlerFn = Arc::new(move |db, event| {
-            let applied = handler(db, event);
-            Box::pin(async move { applied.await.map_err(anyhow::Error::new) })
-        });
-        self.follows.push(Follow { source, handler });
+        self.follow_by(source, Handler::each(handler));
     }
 
-    /// Runs a reconciler every `period`, one runner at a time over all processes; `Db::signal` runs it now.
+    /// The same for a handler that applies runs of events at once; after a failure it is given them one by one.
+    pub fn follow_batch<F, E>(&mut self, source: &'static str, handler: F)
+    where
+        F: for<'c> Fn(&'c mut PgConnection, Vec<LoggedEvent>) -> BoxFuture<'c, Result<(), E>> + Send + Sync + 'static,
+        E: Fault + Send + 'static,
+    {
+        self.follow_by(source, Handler::batch(handler));
+    }
+
+    fn follow_by(&mut self, source: &'static str, handler: Handler) {
+        match self.heard.to(source) {
+            Ok(link) => self.upkeep.follow(source, link, handler),
+            Err(_) => self.problem = Some(format!("{} does not declare that it hears {source}", self.name)),
+        }
+    }
+
+    /// Runs a reconciler every `period`, one runner at a time over all processes; `signal` runs it now.
     pub fn every<F>(&mut self, name: &'static str, period: Duration, job: F)
     where
         F: Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync + 'static,
     {
-        self.jobs.push(Job { name, period, run: Arc::new(job) });
+        self.upkeep.every(name, period, job);
+    }
+
+    /// The service's background work, for flows that signal a job: `upkeep.signal("run_imports")`.
+    pub fn upkeep(&self) -> Upkeep {
+        self.upkeep.clone()
     }
 
     /// The end of starting: the generated server over the service's rpc struct.
@@ -115,7 +120,8 @@ impl Start {
         S: tower::Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
     {
-        Service { name: self.name, grpc_name: S::NAME, server: tower::util::BoxCloneSyncService::new(server), follows: self.follows, jobs: self.jobs }
+        let add = Box::new(move |layers, routes: Routes| routes.add_service(Guard::new(server.clone(), layers)));
+        Service { grpc_name: S::NAME, add, problem: self.problem }
     }
 }
 

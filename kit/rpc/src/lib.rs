@@ -1,5 +1,6 @@
 //! How services meet: contracts, links (in process or over gRPC), the context that travels with every call, and errors.
 
+pub mod contract;
 mod ctx;
 mod link;
 mod status;
@@ -15,8 +16,8 @@ pub mod proto {
 }
 
 pub use ctx::{Actor, Ctx, CtxKey};
-pub use link::{Link, Links};
-pub use status::{Problem, http_status, invalid, parse, problem_of, required, status, violation};
+pub use link::{Link, Links, grpc_timeout};
+pub use status::{Problem, denied, http_status, invalid, parse, problem_of, required, retry_later, status, violation};
 
 use kit_core::{Currency, Money, MoneyError, Time};
 

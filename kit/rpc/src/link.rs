@@ -92,12 +92,12 @@ async fn local_call(mut routes: tonic::service::Routes, request: http::Request<B
 }
 
 /// The text of a `grpc-timeout` header: at most eight digits and a unit.
-fn grpc_timeout(text: &str) -> Option<Duration> {
+pub fn grpc_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let amount: u64 = digits.parse().ok()?;
     Some(match unit {
-        "H" => Duration::from_secs(amount * 3600),
-        "M" => Duration::from_secs(amount * 60),
+        "H" => Duration::from_secs(amount.saturating_mul(3600)),
+        "M" => Duration::from_secs(amount.saturating_mul(60)),
         "S" => Duration::from_secs(amount),
         "m" => Duration::from_millis(amount),
         "u" => Duration::from_micros(amount),

@@ -58,8 +58,14 @@ pub fn required<T>(field: &str, value: Option<T>) -> Result<T, Status> {
     value.ok_or_else(|| violation(field, "is required"))
 }
 
-pub(crate) fn denied(code: tonic::Code, reason: &str, message: &str) -> Status {
+/// An error of the layers and edges, with a reason of its own.
+pub fn denied(code: tonic::Code, reason: &str, message: &str) -> Status {
     detailed(code, reason, message, Vec::new(), 0)
+}
+
+/// An error that passes by itself, with the seconds after which trying again makes sense.
+pub fn retry_later(code: tonic::Code, reason: &str, message: &str, seconds: u32) -> Status {
+    detailed(code, reason, message, Vec::new(), seconds)
 }
 
 fn detailed(code: tonic::Code, reason: &str, message: &str, violations: Vec<proto::FieldViolation>, retry_after_seconds: u32) -> Status {
