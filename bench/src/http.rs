@@ -68,15 +68,7 @@ impl Http {
     }
 
     pub(crate) async fn post(&self, path: &str, caller: &Caller, body: &Value) -> anyhow::Result<Value> {
-        self.json(Method::POST, path, caller, body).await
-    }
-
-    pub(crate) async fn patch(&self, path: &str, caller: &Caller, body: &Value) -> anyhow::Result<Value> {
-        self.json(Method::PATCH, path, caller, body).await
-    }
-
-    async fn json(&self, method: Method, path: &str, caller: &Caller, body: &Value) -> anyhow::Result<Value> {
-        self.send(method, path, caller, "application/json", Bytes::from(serde_json::to_vec(body)?)).await?.json(path)
+        self.send(Method::POST, path, caller, "application/json", Bytes::from(serde_json::to_vec(body)?)).await?.json(path)
     }
 }
 

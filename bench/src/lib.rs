@@ -1,9 +1,10 @@
-//! The load generator: `markethub bench <scenario>`.
+//! The market seen from outside, as a client of its API: the demo market, the load generator (`markethub bench <scenario>`) and proofs.
 //!
 //! Open loop: requests start on a fixed schedule whatever the server does, and each latency is measured from the moment the
 //! request was due, so that a slow server cannot hide behind a waiting client (no coordinated omission). Latencies go into an
 //! HDR histogram. Each run prints its set-up and writes a table (Markdown), the figures (JSON) and a plot (SVG).
 
+pub mod demo;
 mod engine;
 mod http;
 mod market;

@@ -3,11 +3,8 @@
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
+use crate::demo;
 use crate::http::{Caller, Http, text};
-
-/// The demo market's password and seller account (`markethub up` prints them).
-const DEMO_PASSWORD: &str = "demo market 2026";
-const DEMO_SELLER: &str = "seller-1@demo.example";
 
 /// Listings read at most; enough that caches are not flattered by a handful of products.
 const LISTINGS: usize = 2000;
@@ -77,16 +74,16 @@ pub(crate) async fn guest(http: &Http) -> anyhow::Result<Caller> {
 
 /// The demo's first seller, acting for its tenant.
 pub(crate) async fn seller(http: &Http) -> anyhow::Result<Caller> {
-    let body = json!({ "email": DEMO_SELLER, "password": DEMO_PASSWORD });
+    let body = json!({ "email": demo::seller(1), "password": demo::PASSWORD });
     let session = http.post("/v1/auth/sign-in", &Caller::default(), &body).await.context("the demo seller cannot sign in")?;
     let caller = Caller { token: Some(text(&session, "/session/access_token")?), tenant: None };
     let mine = http.get("/v1/me/tenants", &caller).await?;
-    let tenant = text(&mine, "/memberships/0/tenant_id")?;
+    let tenant = text(&mine, "/tenants/0/tenant/tenant_id")?;
     Ok(Caller { tenant: Some(tenant), ..caller })
 }
 
-/// Buys `items` as a new guest; the order's state, or the error the market gave.
-pub(crate) async fn buy(http: &Http, buyer: &Caller, items: &[&Sellable], through_cart: bool) -> anyhow::Result<String> {
+/// Buys `items`; the placed order as the market told it, or the error it gave.
+pub(crate) async fn buy(http: &Http, buyer: &Caller, items: &[&Sellable], through_cart: bool) -> anyhow::Result<Value> {
     let lines: Vec<Value> = items.iter().map(|item| json!({ "tenant_id": item.tenant_id, "variant_id": item.variant_id, "quantity": 1 })).collect();
     if through_cart {
         for line in &lines {
@@ -100,6 +97,12 @@ pub(crate) async fn buy(http: &Http, buyer: &Caller, items: &[&Sellable], throug
     }
     let checkout = http.post("/v1/checkouts", buyer, &start).await?;
     let id = text(&checkout, "/checkout/checkout_id")?;
-    let placed = http.post(&format!("/v1/checkouts/{id}/place"), buyer, &json!({ "payment_method": "tok_visa" })).await?;
-    text(&placed, "/order/state")
+    http.post(&format!("/v1/checkouts/{id}/place"), buyer, &json!({ "payment_method": "tok_visa" })).await
+}
+
+/// Whether an order came out bought: its money is taken or surely will be.
+pub(crate) fn bought(placed: &Value) -> anyhow::Result<()> {
+    let state = text(placed, "/order/state")?;
+    ensure!(matches!(state.as_str(), "confirmed" | "paid"), "the order came out {state}");
+    Ok(())
 }

@@ -1,0 +1,140 @@
+//! What the demo market sells, as data: ten trades of four shops each, four kinds of goods per trade.
+
+use super::picture::Drawing;
+
+/// One trade: its shops and its kinds of goods.
+pub(super) struct Trade {
+    pub(super) shops: [&'static str; 4],
+    pub(super) goods: [Goods; 4],
+    pub(super) makers: [&'static str; 3],
+}
+
+/// One kind of goods.
+pub(super) struct Goods {
+    pub(super) noun: &'static str,
+    /// Words that find its category in the operator's tree.
+    pub(super) category: &'static str,
+    pub(super) drawing: Drawing,
+    /// The range of prices, in cents.
+    pub(super) cents: (u32, u32),
+    pub(super) grams: u32,
+    /// The option that makes its variants, if it has any.
+    pub(super) option: Option<(&'static str, &'static [&'static str])>,
+}
+
+const SIZES: Option<(&str, &[&str])> = Some(("Size", &["S", "M", "L", "XL"]));
+const SHOE_SIZES: Option<(&str, &[&str])> = Some(("Size", &["38", "40", "42", "44"]));
+const VOLUMES: Option<(&str, &[&str])> = Some(("Volume", &["250 ml", "350 ml"]));
+
+const fn goods(noun: &'static str, category: &'static str, drawing: Drawing, cents: (u32, u32), grams: u32) -> Goods {
+    Goods { noun, category, drawing, cents, grams, option: None }
+}
+
+const fn in_options(goods: Goods, option: Option<(&'static str, &'static [&'static str])>) -> Goods {
+    Goods { option, ..goods }
+}
+
+pub(super) const STYLES: [&str; 14] = ["Classic", "Everyday", "Nordic", "Compact", "Studio", "Heritage", "Quiet", "Bright", "Soft", "Alpine", "Harbour", "Morning", "Field", "Linear"];
+
+pub(super) const TRADES: [Trade; 10] = [
+    Trade {
+        shops: ["Kiln & Clay", "Morning Table", "Copper Pan", "Stoneware Row"],
+        makers: ["Kilnhouse", "Tavola", "Ember"],
+        goods: [
+            in_options(goods("Stoneware Mug", "mug", Drawing::Mug, (1200, 3400), 380), VOLUMES),
+            goods("Coffee Grinder", "coffee", Drawing::Speaker, (3900, 18_900), 1400),
+            goods("Tea Pot", "tea", Drawing::Pot, (2400, 7900), 900),
+            goods("Water Bottle", "bottle", Drawing::Bottle, (1500, 4200), 320),
+        ],
+    },
+    Trade {
+        shops: ["Lumen Works", "Glow Corner", "North Light", "Lamp Yard"],
+        makers: ["Lumio", "Halden", "Brasso"],
+        goods: [
+            goods("Desk Lamp", "lamp", Drawing::Lamp, (3500, 14_900), 1800),
+            goods("Floor Lamp", "lamp", Drawing::Lamp, (8900, 32_900), 6200),
+            goods("Table Lantern", "lantern", Drawing::Bottle, (1900, 6900), 700),
+            goods("Reading Light", "light", Drawing::Lamp, (1800, 5900), 300),
+        ],
+    },
+    Trade {
+        shops: ["Clear Signal", "Vinyl & Wire", "Sound Depot", "Echo Room"],
+        makers: ["Auriga", "Tonmeister", "Koss & Reed"],
+        goods: [
+            goods("Wireless Headphones", "headphones", Drawing::Headphones, (4900, 34_900), 260),
+            goods("Studio Headphones", "headphones", Drawing::Headphones, (6900, 44_900), 310),
+            goods("Bookshelf Speaker", "speaker", Drawing::Speaker, (9900, 59_900), 4800),
+            goods("Portable Speaker", "speaker", Drawing::Speaker, (2900, 19_900), 620),
+        ],
+    },
+    Trade {
+        shops: ["Carry On", "Strap & Buckle", "Long Weekend", "Saddle Lane"],
+        makers: ["Wayfarer", "Oakhide", "Trekline"],
+        goods: [
+            goods("Backpack", "backpack", Drawing::Bag, (4900, 17_900), 980),
+            goods("Camera Bag", "camera bag", Drawing::Bag, (3900, 15_900), 760),
+            goods("Canvas Tote", "tote", Drawing::Bag, (1500, 4900), 340),
+            goods("Weekend Bag", "duffel", Drawing::Bag, (6900, 24_900), 1350),
+        ],
+    },
+    Trade {
+        shops: ["Stride", "Lace & Sole", "Open Road", "Cobble Street"],
+        makers: ["Fleet", "Marcher", "Corda"],
+        goods: [
+            in_options(goods("Running Shoes", "shoes", Drawing::Shoe, (5900, 18_900), 620), SHOE_SIZES),
+            in_options(goods("Leather Boots", "boots", Drawing::Shoe, (9900, 28_900), 1200), SHOE_SIZES),
+            in_options(goods("Canvas Sneakers", "sneakers", Drawing::Shoe, (3900, 9900), 540), SHOE_SIZES),
+            in_options(goods("Trail Shoes", "shoes", Drawing::Shoe, (6900, 19_900), 680), SHOE_SIZES),
+        ],
+    },
+    Trade {
+        shops: ["Paper & Key", "Tidy Desk", "Office Loft", "Second Drawer"],
+        makers: ["Folio", "Latch", "Deskmate"],
+        goods: [
+            goods("Laptop Lock", "lock", Drawing::Lock, (1900, 5900), 240),
+            goods("Dotted Notebook", "notebook", Drawing::Book, (900, 2900), 310),
+            goods("Weekly Planner", "planner", Drawing::Book, (1400, 3900), 360),
+            goods("Document Folder", "folder", Drawing::Book, (700, 2400), 180),
+        ],
+    },
+    Trade {
+        shops: ["Green Sill", "Leaf & Pot", "The Potting Shed", "Fern House"],
+        makers: ["Terra", "Verdant", "Moss & Co"],
+        goods: [
+            goods("Terracotta Planter", "planter", Drawing::Pot, (1200, 6900), 1600),
+            goods("Hanging Planter", "planter", Drawing::Pot, (1500, 4900), 800),
+            goods("Herb Garden Kit", "garden", Drawing::Pot, (1900, 4400), 1100),
+            goods("Plant Mister", "spray bottle", Drawing::Bottle, (900, 2900), 260),
+        ],
+    },
+    Trade {
+        shops: ["Warp & Weft", "Soft Goods", "Linen Press", "Knit Hall"],
+        makers: ["Lanamor", "Flax", "Merinova"],
+        goods: [
+            in_options(goods("Cotton T-Shirt", "shirt", Drawing::Shirt, (1500, 4900), 180), SIZES),
+            in_options(goods("Merino Sweater", "sweater", Drawing::Shirt, (5900, 16_900), 420), SIZES),
+            goods("Wool Blanket", "blanket", Drawing::Folded, (4900, 18_900), 1400),
+            goods("Linen Towel Set", "towel", Drawing::Folded, (2400, 6900), 520),
+        ],
+    },
+    Trade {
+        shops: ["Block & Bear", "Rainy Day", "Little Workshop", "Kite Hill"],
+        makers: ["Holzspiel", "Pip", "Tumble"],
+        goods: [
+            goods("Building Blocks", "blocks", Drawing::Blocks, (1900, 7900), 1300),
+            goods("Wooden Puzzle", "puzzle", Drawing::Blocks, (1200, 3900), 450),
+            goods("Story Book", "book", Drawing::Book, (900, 2400), 400),
+            goods("Stacking Tower", "toy", Drawing::Blocks, (1500, 4400), 700),
+        ],
+    },
+    Trade {
+        shops: ["High Camp", "Trail Supply", "River Bend", "Basecamp Nine"],
+        makers: ["Ridge", "Tarn", "Fjell"],
+        goods: [
+            goods("Steel Flask", "flask", Drawing::Bottle, (1900, 4900), 410),
+            goods("Enamel Camp Mug", "mug", Drawing::Mug, (900, 2400), 160),
+            goods("Hiking Pack", "backpack", Drawing::Bag, (8900, 26_900), 1700),
+            goods("Camp Lantern", "lantern", Drawing::Bottle, (2400, 7900), 540),
+        ],
+    },
+];

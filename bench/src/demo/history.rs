@@ -1,0 +1,89 @@
+//! Orders of the demo: bought and paid through the API, some accepted, shipped and delivered by their sellers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::{BUYER, Dice, account, progress};
+use crate::http::{Caller, Http, text};
+use crate::market;
+
+/// Demo buyers and how many orders each has.
+const BUYERS: usize = 8;
+const ORDERS_EACH: usize = 15;
+/// How long a seller waits for a new order to reach the shop's list.
+const REACHES_SELLER: Duration = Duration::from_secs(5);
+
+/// Places the orders that are missing; how many.
+pub(super) async fn play(http: &Http, sellers: &[Caller]) -> anyhow::Result<usize> {
+    let by_tenant: BTreeMap<&str, &Caller> = sellers.iter().filter_map(|seller| Some((seller.tenant.as_deref()?, seller))).collect();
+    let mut placed = 0;
+    let mut baskets = Vec::new();
+    for number in 1..=BUYERS {
+        let email = if number == 1 { BUYER.to_owned() } else { format!("buyer-{number}@demo.example") };
+        let buyer = account(http, &email, &format!("Demo Buyer {number}")).await?;
+        let there = http.get("/v1/orders?limit=100", &buyer).await?;
+        let there = there.pointer("/orders").and_then(Value::as_array).map_or(0, Vec::len);
+        if there < ORDERS_EACH && baskets.is_empty() {
+            baskets = market::baskets(&market::sellables(http).await?)?;
+        }
+        for order in there..ORDERS_EACH {
+            let mut dice = Dice(u64::try_from(number * 10_000 + order)?);
+            place(http, &buyer, &by_tenant, &baskets, &mut dice).await.with_context(|| format!("order {order} of {email}"))?;
+            placed += 1;
+            progress("orders", placed, BUYERS * ORDERS_EACH);
+        }
+    }
+    Ok(placed)
+}
+
+async fn place(http: &Http, buyer: &Caller, sellers: &BTreeMap<&str, &Caller>, baskets: &[[market::Sellable; 3]], dice: &mut Dice) -> anyhow::Result<()> {
+    let basket = dice.one_of(baskets).context("the market has nothing to buy")?;
+    let take = usize::try_from(1 + dice.below(3))?;
+    let items: Vec<&market::Sellable> = basket.iter().take(take).collect();
+    let order = market::buy(http, buyer, &items, false).await?;
+    let parts = order.pointer("/order/sub_orders").and_then(Value::as_array).cloned().unwrap_or_default();
+    for part in parts {
+        let (id, tenant) = (text(&part, "/sub_order_id")?, text(&part, "/tenant_id")?);
+        if let Some(seller) = sellers.get(tenant.as_str()) {
+            fulfil(http, seller, &id, dice.below(10)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// How far the seller takes the part: of ten, two wait, two are accepted, two shipped, four delivered.
+async fn fulfil(http: &Http, seller: &Caller, part: &str, luck: u32) -> anyhow::Result<()> {
+    if luck < 2 {
+        return Ok(());
+    }
+    let at = format!("/v1/seller/fulfillment-orders/{part}");
+    reached(http, seller, &at).await?;
+    http.post(&format!("{at}/accept"), seller, &json!({})).await?;
+    if luck < 4 {
+        return Ok(());
+    }
+    http.post(&format!("{at}/pack"), seller, &json!({})).await?;
+    let shipped = http.post(&format!("{at}/ship"), seller, &json!({ "carrier": "Demo Post", "tracking_number": format!("DP{}", part.get(4..16).unwrap_or("0")) })).await?;
+    if luck < 6 {
+        return Ok(());
+    }
+    let shipments = shipped.pointer("/fulfillment_order/shipments").and_then(Value::as_array).cloned().unwrap_or_default();
+    for shipment in shipments {
+        let id = text(&shipment, "/shipment_id")?;
+        http.post(&format!("/v1/seller/shipments/{id}/deliver"), seller, &json!({})).await?;
+    }
+    Ok(())
+}
+
+/// Waits until the order has reached the seller.
+async fn reached(http: &Http, seller: &Caller, at: &str) -> anyhow::Result<()> {
+    let seen = async {
+        while http.get(at, seller).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(REACHES_SELLER, seen).await.with_context(|| format!("{at} did not reach the seller within {REACHES_SELLER:?}"))
+}

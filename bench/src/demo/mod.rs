@@ -1,0 +1,93 @@
+//! The demo market: forty shops with two thousand products and some orders, made through the public API like any user's work.
+//!
+//! Deterministic: the same seed gives the same shops, goods, prices, pictures and baskets. Each step looks at what is there first, so a
+//! demo that was interrupted is completed by running it again, and a complete one is left as it is.
+
+mod goods;
+mod history;
+mod picture;
+mod shops;
+
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::Context;
+use serde_json::json;
+
+use crate::http::{Caller, Http, text};
+
+/// All demo accounts have this password; `markethub up` prints it.
+pub const PASSWORD: &str = "demo market 2026";
+pub const OPERATOR: &str = "operator@demo.example";
+pub const BUYER: &str = "buyer@demo.example";
+pub const SHOPS: usize = 40;
+pub const PRODUCTS_PER_SHOP: usize = 50;
+
+/// The e-mail of the n-th demo seller, counted from 1.
+pub fn seller(number: usize) -> String {
+    format!("seller-{number}@demo.example")
+}
+
+/// Makes what is missing of the demo market at `url`, where the operator account exists already.
+pub async fn fill(url: &str) -> anyhow::Result<()> {
+    let http = Http::new(url);
+    let begin = Instant::now();
+    let operator = sign_in(&http, OPERATOR).await.context("the demo operator cannot sign in")?;
+    let sellers = shops::open(&http, &operator).await?;
+    let made = shops::stock(&http, &sellers).await?;
+    let placed = history::play(&http, &sellers).await?;
+    if made + placed > 0 {
+        eprintln!("demo market: {made} products and {placed} orders made in {:.1} s", begin.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Says how far a long step is, on one line of the terminal.
+fn progress(what: &str, done: usize, of: usize) {
+    if done.is_multiple_of(50) || done == of {
+        eprint!("\rdemo market: {what} {done} of {of}   ");
+        if done == of {
+            eprintln!();
+        }
+        // A terminal that cannot be flushed is no reason to stop.
+        let _shown = std::io::stderr().flush();
+    }
+}
+
+async fn sign_in(http: &Http, email: &str) -> anyhow::Result<Caller> {
+    let session = http.post("/v1/auth/sign-in", &Caller::default(), &json!({ "email": email, "password": PASSWORD })).await?;
+    Ok(Caller { token: Some(text(&session, "/session/access_token")?), tenant: None })
+}
+
+/// Signs in, or up when there is no such account yet.
+async fn account(http: &Http, email: &str, name: &str) -> anyhow::Result<Caller> {
+    if let Ok(caller) = sign_in(http, email).await {
+        return Ok(caller);
+    }
+    let session = http.post("/v1/auth/sign-up", &Caller::default(), &json!({ "email": email, "password": PASSWORD, "name": name })).await;
+    let session = session.with_context(|| format!("cannot make the demo account {email}"))?;
+    Ok(Caller { token: Some(text(&session, "/session/access_token")?), tenant: None })
+}
+
+/// A reproducible sequence of numbers (splitmix64); chance in the demo comes from nowhere else.
+#[derive(Debug, Clone)]
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `limit`.
+    fn below(&mut self, limit: u32) -> u32 {
+        u32::try_from(self.next() % u64::from(limit.max(1))).unwrap_or_default()
+    }
+
+    fn one_of<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
+        let at = self.below(u32::try_from(list.len()).unwrap_or(1));
+        list.get(usize::try_from(at).unwrap_or_default())
+    }
+}
