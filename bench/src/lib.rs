@@ -9,6 +9,7 @@ mod engine;
 mod http;
 mod market;
 mod plot;
+mod prove;
 mod report;
 mod scenarios;
 mod statements;
@@ -66,6 +67,36 @@ pub struct BenchArgs {
     /// Where the results go.
     #[arg(long, default_value = "bench-results")]
     pub out: PathBuf,
+}
+
+/// A claim to put to the test on a running market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Claim {
+    /// Many buyers at once for few pieces: as many are sold as there were, none more, and stock and ledger agree.
+    Oversell,
+    /// The ledger sums to zero in every currency, and no account says otherwise.
+    Ledger,
+    /// Every count of stock equals what its journal adds up to.
+    Stock,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ProveArgs {
+    pub claim: Claim,
+    /// The running demo market.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Buyers for `oversell`.
+    #[arg(long, default_value_t = 500)]
+    pub buyers: u32,
+    /// Pieces for `oversell`.
+    #[arg(long, default_value_t = 100)]
+    pub pieces: u32,
+}
+
+/// Puts a claim to the test and prints the evidence; fails when the claim does not hold.
+pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
+    prove::run(&args).await
 }
 
 /// Runs one scenario and prints where its results are.

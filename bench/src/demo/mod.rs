@@ -54,7 +54,7 @@ fn progress(what: &str, done: usize, of: usize) {
     }
 }
 
-async fn sign_in(http: &Http, email: &str) -> anyhow::Result<Caller> {
+pub(crate) async fn sign_in(http: &Http, email: &str) -> anyhow::Result<Caller> {
     let session = http.post("/v1/auth/sign-in", &Caller::default(), &json!({ "email": email, "password": PASSWORD })).await?;
     Ok(Caller { token: Some(text(&session, "/session/access_token")?), tenant: None })
 }

@@ -10,18 +10,18 @@ use crate::engine::{Outcome, float};
 use crate::http::{Caller, Http, text};
 use crate::market::{self, Sellable};
 use crate::report::Report;
-use crate::{BenchArgs, statements};
+use crate::statements;
 
-pub(super) async fn run(args: &BenchArgs, http: &Http) -> anyhow::Result<Report> {
+pub(crate) async fn run(buyers: u32, pieces: u32, http: &Http) -> anyhow::Result<Report> {
     let seller = market::seller(http).await?;
-    let target = Arc::new(stocked(http, &seller, args.pieces).await?);
-    let mut buyers = Vec::new();
-    for _ in 0..args.buyers {
-        buyers.push(market::guest(http).await?);
+    let target = Arc::new(stocked(http, &seller, pieces).await?);
+    let mut rush = Vec::new();
+    for _ in 0..buyers {
+        rush.push(market::guest(http).await?);
     }
     let before = statements::read(http).await;
     let begin = Instant::now();
-    let rush = buyers.into_iter().map(|buyer| {
+    let rush = rush.into_iter().map(|buyer| {
         let (http, target) = (http.clone(), Arc::clone(&target));
         tokio::spawn(async move {
             let outcome = market::buy(&http, &buyer, &[&*target], false).await.and_then(|placed| market::bought(&placed));
@@ -37,7 +37,7 @@ pub(super) async fn run(args: &BenchArgs, http: &Http) -> anyhow::Result<Report>
         sale.count(outcome, took);
     }
     let left = available(http, &target).await?;
-    Ok(sale.report(args, before, after, elapsed, left))
+    Ok(sale.report(buyers, pieces, before, after, elapsed, left))
 }
 
 struct Sale {
@@ -57,14 +57,14 @@ impl Sale {
         }
     }
 
-    fn report(self, args: &BenchArgs, before: statements::Counters, after: statements::Counters, elapsed: Duration, left: i64) -> Report {
+    fn report(self, buyers: u32, pieces: u32, before: statements::Counters, after: statements::Counters, elapsed: Duration, left: i64) -> Report {
         let answered = u64::from(self.sold) + u64::from(self.refused);
-        let expected = args.pieces.min(args.buyers);
+        let expected = pieces.min(buyers);
         let mut faults = Vec::new();
         if self.sold != expected {
-            faults.push(format!("{} sold of {} pieces", self.sold, args.pieces));
+            faults.push(format!("{} sold of {} pieces", self.sold, pieces));
         }
-        if left != i64::from(args.pieces) - i64::from(self.sold) {
+        if left != i64::from(pieces) - i64::from(self.sold) {
             faults.push(format!("{left} pieces are left in the listing"));
         }
         let outcome = Outcome {
@@ -73,7 +73,7 @@ impl Sale {
             failed: u64::try_from(self.failures.len()).unwrap_or(u64::MAX),
             failures: self.failures.into_iter().take(5).collect(),
             shed: 0,
-            per_second: vec![args.buyers],
+            per_second: vec![buyers],
             measured: elapsed,
         };
         let figures = vec![
@@ -82,7 +82,7 @@ impl Sale {
             ("left", left.to_string()),
             ("buyers answered per second", format!("{:.0}", float(answered) / elapsed.as_secs_f64())),
         ];
-        let what = format!("{} buyers at once for {} pieces of one SKU", args.buyers, args.pieces);
+        let what = format!("{} buyers at once for {} pieces of one SKU", buyers, pieces);
         Report { name: "hot-sku", what, rate: None, outcome, before, after, figures, faults }
     }
 }

@@ -3,7 +3,7 @@
 mod browse;
 mod buy;
 mod change;
-mod hot_sku;
+pub(crate) mod hot_sku;
 mod import;
 
 use std::future::Future;
@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<Report> {
         Scenario::Search => browse::search(args, &http).await,
         Scenario::Cart => buy::cart(args, &http).await,
         Scenario::Checkout => buy::checkout(args, &http).await,
-        Scenario::HotSku => hot_sku::run(args, &http).await,
+        Scenario::HotSku => hot_sku::run(args.buyers, args.pieces, &http).await,
         Scenario::Import => import::run(args, &http).await,
         Scenario::Events => change::run(args, &http).await,
     }
