@@ -191,7 +191,7 @@ mod tests {
         })
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn gathers_while_a_run_is_in_flight_and_answers_each_caller() {
         let runs = Arc::new(AtomicUsize::new(0));
         let batch = doubling(runs.clone());
@@ -206,15 +206,17 @@ mod tests {
         assert_eq!(runs.load(Ordering::SeqCst), 2, "one run for the first, one for all who came meanwhile");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_idle_batch_runs_at_once() {
-        let batch = doubling(Arc::default());
-        let started = tokio::time::Instant::now();
-        batch.run(2).await.unwrap();
-        assert_eq!(started.elapsed().as_millis(), 20, "nothing but the run itself");
+    #[tokio::test]
+    async fn an_idle_batch_waits_for_nobody_unless_told_to() {
+        let instant = |limits: Limits| Batch::<u32, u32, Error>::start(limits, |items| async { Ok(items.into_iter().map(Ok).collect()) }.boxed());
+        let (started, wait) = (Instant::now(), Duration::from_millis(300));
+        instant(Limits::new("at once", 10)).run(2).await.unwrap();
+        assert!(started.elapsed() < wait, "{:?}", started.elapsed());
+        instant(Limits { max_wait: Some(wait), ..Limits::new("in company", 10) }).run(2).await.unwrap();
+        assert!(started.elapsed() >= wait);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn errors_and_panics_reach_every_caller_and_the_batch_lives_on() {
         let batch = doubling(Arc::default());
         let (a, b) = tokio::join!(batch.run(13), batch.run(4));
@@ -225,7 +227,7 @@ mod tests {
         assert_eq!(batch.run(8).await.unwrap(), 16);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_cancelled_caller_cancels_nobody_else() {
         let runs = Arc::new(AtomicUsize::new(0));
         let batch = doubling(runs.clone());
@@ -236,7 +238,7 @@ mod tests {
         assert_eq!(staying.await.unwrap().unwrap(), 8);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_full_queue_refuses_instead_of_growing() {
         let batch: Batch<u32, u32, Error> =
             Batch::start(Limits { max_queue: 1, ..Limits::new("slow", 1) }, |items| async move { tokio::time::sleep(Duration::from_secs(1)).await; Ok(items.into_iter().map(Ok).collect()) }.boxed());

@@ -18,6 +18,7 @@ mod placement;
 mod serve;
 mod storage;
 mod tail;
+pub mod testing;
 mod upkeep;
 
 pub use batch::{Batch, BatchFailed, Limits};

@@ -18,6 +18,11 @@ const OLDEST: i32 = 150_000;
 /// The advisory lock of the runner; any number, as long as it is always this one.
 const LOCK: i64 = 0x6d68_6d69_6772;
 
+/// The migrations that every database gets from us.
+pub(crate) fn common_texts() -> impl Iterator<Item = &'static str> {
+    KIT_MIGRATIONS.iter().chain(SERVICE_MIGRATIONS).map(|(_, text)| *text)
+}
+
 /// A schema to bring up to date.
 pub(crate) struct Target {
     pub(crate) schema: String,

@@ -145,7 +145,7 @@ impl Storage {
     pub async fn statements(&self) -> Option<u64> {
         let mut connection = self.0.home.connect_owner().await.ok()?;
         let counted: Result<i64, _> = sqlx::query_scalar(
-            "select coalesce(sum(calls), 0)::bigint from pg_stat_statements where dbid = (select oid from pg_database where datname = current_database())",
+            "select coalesce(sum(calls), 0)::bigint from public.pg_stat_statements where dbid = (select oid from pg_database where datname = current_database())",
         )
         .fetch_one(&mut connection)
         .await;
