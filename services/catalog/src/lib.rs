@@ -1,1 +1,6 @@
 //! The catalog service.
+
+mod config;
+mod error;
+mod feed;
+mod model;
