@@ -17,11 +17,13 @@ pub(crate) fn check(password: &str, email: &str) -> Result<(), &'static str> {
     if password.contains('\0') {
         return Err("the password contains a character that cannot be typed");
     }
-    let plain = plain(password);
-    if plain.chars().count() < 4 || COMMON.lines().any(|word| plain == word || is_repeated(&plain, word)) {
+    let lower = password.to_lowercase();
+    let hearts = [plain(lower.trim_matches(|c: char| !c.is_alphabetic())), plain(lower.trim_end_matches(|c: char| !c.is_alphabetic()))];
+    let common = |heart: &String| heart.chars().count() < 4 || COMMON.lines().any(|word| heart == word || is_repeated(heart, word));
+    if hearts.iter().any(common) {
         return Err("this password is among the first an attacker tries; choose another");
     }
-    if distinct(password) < 5 || is_in_order(&password.to_lowercase()) || is_in_order(&plain) {
+    if distinct(password) < 5 || is_in_order(&lower) || hearts.iter().any(|heart| is_in_order(heart)) {
         return Err("the password repeats or follows the keyboard; choose another");
     }
     let local = email.split('@').next().unwrap_or_default().to_lowercase();
@@ -31,12 +33,9 @@ pub(crate) fn check(password: &str, email: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The word at the heart of a password: lower-case, without the digits and signs around it, usual replacements undone.
-fn plain(password: &str) -> String {
-    let lower = password.to_lowercase();
-    let heart = lower.trim_matches(|c: char| !c.is_alphabetic() && !matches!(c, '@' | '$' | '0' | '!'));
-    let heart = heart.trim_end_matches(|c: char| !c.is_alphabetic());
-    let undone = heart.chars().filter_map(|c| match c {
+/// The letters of a text, the usual replacements undone.
+fn plain(text: &str) -> String {
+    let undone = text.chars().filter_map(|c| match c {
         '0' => Some('o'),
         '1' | '!' => Some('i'),
         '3' => Some('e'),
