@@ -1,14 +1,134 @@
-//! The operator console.
+//! The operator console: tenants, orders, money, categories, messages, the audit log and the health of the market.
+
+mod audit;
+mod categories;
+mod health;
+mod messages;
+mod money;
+mod orders;
+mod overview;
+mod tenants;
+mod users;
 
 use axum::Router;
+use axum::routing::{get, post};
+use kit_core::Time;
+use maud::{Markup, Render, html};
 
+use crate::failure::Failure;
 use crate::site::Web;
+use crate::ui::{self, Area, Head, show};
+use crate::visit::Visit;
 
 pub(crate) fn routes() -> Router<Web> {
     Router::new()
+        .route("/operator", get(overview::show))
+        .route("/operator/tenants", get(tenants::list))
+        .route("/operator/tenants/{tenant_id}", get(tenants::show))
+        .route("/operator/tenants/{tenant_id}/{act}", post(tenants::act))
+        .route("/operator/orders", get(orders::list))
+        .route("/operator/orders/{order_id}", get(orders::show))
+        .route("/operator/orders/{order_id}/cancel", post(orders::cancel))
+        .route("/operator/payments", get(money::payments))
+        .route("/operator/ledger", get(money::ledger))
+        .route("/operator/categories", get(categories::list).post(categories::load))
+        .route("/operator/users", get(users::list))
+        .route("/operator/messages", get(messages::list))
+        .route("/operator/messages/{message_id}", get(messages::show))
+        .route("/operator/audit", get(audit::list).post(audit::verify))
+        .route("/operator/health", get(health::show))
+        .route("/operator/dead-letters/{service}/{number}/retry", post(health::retry))
+}
+
+/// The entries of the navigation, each with the permission that shows it.
+const ENTRIES: [(&str, &str, &str, &str, &str); 10] = [
+    ("", "/operator", "layout-grid", "Overview", "health.read"),
+    ("Market", "/operator/tenants", "store", "Tenants", "tenants.read"),
+    ("", "/operator/orders", "package", "Orders", "orders.read"),
+    ("", "/operator/categories", "folder-tree", "Categories", "catalog.write"),
+    ("", "/operator/users", "users", "People", "users.read"),
+    ("Money", "/operator/payments", "wallet", "Payments", "payments.read"),
+    ("", "/operator/ledger", "scale", "Ledger", "payments.read"),
+    ("Running it", "/operator/health", "activity", "Health", "health.read"),
+    ("", "/operator/audit", "history", "Audit log", "audit.read"),
+    ("", "/operator/messages", "inbox", "Messages", "notifications.read"),
+];
+
+/// Only the marketplace's own staff get past here; each service checks the permission of the operation itself.
+fn staff(visit: &Visit) -> Result<(), Failure> {
+    if !visit.viewer.signed_in {
+        return Err(Failure { code: kit_core::Code::Unauthenticated, problem: None, message: String::new() });
+    }
+    if visit.is_operator() { Ok(()) } else { Err(Failure::forbidden("the operator console is for the staff of the market")) }
+}
+
+/// A page of the console: its address in the navigation, its title, what it is about, what can be done at the top right.
+fn console(visit: &Visit, current: &str, title: &str, about: &str, actions: impl Render, body: impl Render) -> Markup {
+    let allowed = ENTRIES.iter().filter(|(.., permission)| visit.may(&format!("operator:{permission}")));
+    let entries = allowed.map(|(group, address, icon, label, _)| (*group, *address, *icon, *label)).collect();
+    let area = Area { name: "Operator console", home: "/operator", entries, current, extra: None };
+    let head = Head { title, scripts: &["live.js", "upload.js"], ..Head::default() };
+    let content = html! {
+        div.page-head { div { h1 { (title) } @if !about.is_empty() { p { (about) } } } (actions) }
+        (body)
+    };
+    ui::portal(visit, &head, &area, content)
+}
+
+/// "TENANT_STATE_APPLIED" → "applied".
+fn word(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_lowercase().replace('_', " ")
+}
+
+fn moment(at: Option<&prost_types::Timestamp>) -> Markup {
+    html! { @match at { Some(at) => (show::moment(kit_rpc::time(at))), None => span.hush { "–" } } }
+}
+
+/// Whole seconds between two moments, never negative.
+fn seconds_since(now: Time, then: Option<&prost_types::Timestamp>) -> i64 {
+    then.map_or(0, |then| (now - kit_rpc::time(then)).num_seconds().max(0))
+}
+
+/// "/path?a=b&cursor=…" with what is empty left out.
+fn link(path: &str, pairs: &[(&str, &str)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs.iter().filter(|(_, value)| !value.is_empty()));
+    let query = query.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+/// The filter above a list: a search field and a choice of states, sent as a plain GET.
+fn filter(action: &str, hint: &str, query: &str, states: &[(&str, &str)], state: &str) -> Markup {
+    html! {
+        form.row.mb4 method="get" action=(action) role="search" {
+            input.input.grow type="search" name="query" value=(query) placeholder=(hint) aria-label=(hint) maxlength="100";
+            @if !states.is_empty() {
+                select.select-inline name="state" aria-label="State" {
+                    option value="" { "All states" }
+                    @for (value, label) in states { option value=(value) selected[*value == state] { (label) } }
+                }
+            }
+            button.btn.outline type="submit" { (ui::icon("search")) "Find" }
+        }
+    }
+}
+
+/// What the lists of the console take from the address.
+#[derive(Debug, Default, Clone, serde::Deserialize)]
+#[serde(default)]
+struct ListQuery {
+    query: String,
+    state: String,
+    cursor: String,
+    kind: String,
+    service: String,
+    actor: String,
 }
 
 #[cfg(test)]
-pub(crate) fn samples() -> Vec<(&'static str, maud::Markup)> {
-    Vec::new()
+pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
+    [overview::samples(), tenants::samples(), orders::samples(), money::samples(), categories::samples(), users::samples(), messages::samples(), audit::samples(), health::samples()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
