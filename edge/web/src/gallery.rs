@@ -101,6 +101,10 @@ fn faults(html: &str) -> Vec<String> {
                         told.push(*value);
                     }
                 }
+                let keys: BTreeSet<&str> = attributes.iter().map(|(key, _)| *key).collect();
+                if keys.len() != attributes.len() {
+                    wrong.push(format!("<{name}> has an attribute twice"));
+                }
                 let kind = get(attributes, "type").unwrap_or("text");
                 if *name == "label" {
                     labels.extend(get(attributes, "for"));

@@ -1,13 +1,23 @@
 //! The shop: what buyers and guests see.
 
+mod account;
+mod address;
 mod cart;
+mod checkout;
+mod checkout_pages;
+mod files;
 mod home;
+mod messages;
+mod order;
+pub(crate) mod order_pages;
 mod product;
 mod query;
 mod results;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod search;
+mod sell;
+mod sign;
 mod store;
 
 use axum::Router;
@@ -16,6 +26,10 @@ use axum::routing::{get, post};
 use crate::site::Web;
 
 pub(crate) fn routes() -> Router<Web> {
+    Router::new().merge(browse()).merge(buy()).merge(you()).merge(files())
+}
+
+fn browse() -> Router<Web> {
     Router::new()
         .route("/", get(home::show))
         .route("/search", get(search::show))
@@ -25,14 +39,84 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/more/{tenant_id}/{product_id}", get(product::more_of_shop))
         .route("/stores", get(store::list))
         .route("/s/{slug}", get(store::show))
+}
+
+fn buy() -> Router<Web> {
+    Router::new()
         .route("/cart", get(cart::show))
         .route("/cart/items", post(cart::add))
         .route("/cart/items/{variant_id}", post(cart::update))
         .route("/cart/items/{variant_id}/remove", post(cart::remove))
+        .route("/checkout", get(checkout::begin))
+        .route("/checkout/guest", post(checkout::begin_as_guest))
+        .route("/checkout/{id}/address", get(checkout::show_address).post(checkout::set_address))
+        .route("/checkout/{id}/shipping", get(checkout::show_shipping).post(checkout::set_shipping))
+        .route("/checkout/{id}/payment", get(checkout::show_payment))
+        .route("/checkout/{id}/review", get(checkout::show_review))
+        .route("/checkout/{id}/place", post(checkout::place))
+        .route("/checkout/{id}/return", get(checkout::returned))
+        .route("/orders", get(order::list))
+        .route("/orders/{id}", get(order::show))
+        .route("/orders/{id}/live", get(order::live))
+        .route("/orders/{id}/invoice", get(order::invoice))
+        .route("/orders/{id}/cancel", post(order::cancel))
+        .route("/orders/{id}/parts/{sub_order_id}/cancel", post(order::cancel_part))
+        .route("/orders/{id}/pay", get(order::show_pay).post(order::pay))
+        .route("/track/{number}", get(order::track))
+}
+
+fn you() -> Router<Web> {
+    Router::new()
+        .route("/sign-in", get(sign::show_in).post(sign::sign_in))
+        .route("/sign-up", get(sign::show_up).post(sign::sign_up))
+        .route("/sign-out", post(sign::sign_out))
+        .route("/forgot", get(sign::show_forgot).post(sign::forgot))
+        .route("/reset", get(sign::show_reset).post(sign::reset))
+        .route("/verify", get(sign::show_verify).post(sign::verify))
+        .route("/verify/resend", post(sign::resend))
+        .route("/account", get(account::show))
+        .route("/account/profile", get(account::show_profile).post(account::update_profile))
+        .route("/account/password", post(account::change_password))
+        .route("/account/addresses", get(account::show_addresses))
+        .route("/account/addresses/new", get(account::show_new_address).post(account::add_address))
+        .route("/account/addresses/{id}", get(account::show_address).post(account::update_address))
+        .route("/account/addresses/{id}/delete", post(account::delete_address))
+        .route("/account/sessions", get(account::show_sessions))
+        .route("/account/sessions/{id}/revoke", post(account::revoke_session))
+        .route("/messages", get(messages::list))
+        .route("/messages/{id}", get(messages::show))
+        .route("/sell", get(sell::show))
+        .route("/sell/apply", get(sell::show_apply).post(sell::apply))
+        .route("/invite", get(sell::show_invite).post(sell::accept_invite))
+}
+
+fn files() -> Router<Web> {
+    Router::new()
+        .route("/theme", post(files::set_theme))
+        .route("/robots.txt", get(files::robots))
+        .route("/sitemap.xml", get(files::sitemap))
+        .route("/manifest.webmanifest", get(files::manifest))
+        .route("/sw.js", get(files::service_worker))
+        .route("/offline", get(files::offline))
+        .route("/favicon.ico", get(files::favicon))
 }
 
 /// Every page with each of its samples, by a name of its own.
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, maud::Markup)> {
-    [home::samples(), search::samples(), product::samples(), store::samples(), cart::samples()].into_iter().flatten().collect()
+    let all = [
+        home::samples(),
+        search::samples(),
+        product::samples(),
+        store::samples(),
+        cart::samples(),
+        checkout_pages::samples(),
+        order_pages::samples(),
+        sign::samples(),
+        account::samples(),
+        messages::samples(),
+        sell::samples(),
+        files::samples(),
+    ];
+    all.into_iter().flatten().collect()
 }

@@ -1,9 +1,12 @@
 //! Made-up listings, carts and orders for rendering pages without a service.
 
 use api_cart::{CartContents, CartLine, CartTotals, Notice, NoticeKind, SellerGroup, ShippingEstimate};
+use api_identity::Country;
 use api_search::{Crumb, Facet, FacetValue, Hit, Listing, ListingAttribute, ListingOption, ListingStore, ListingVariant, StockState};
 use api_tenants::{PublicStore, Store};
-use kit_rpc::proto::Money;
+use api_orders::{Checkout, CheckoutPart, Item, Order, OrderState, RefundState, Shipment, ShippingOption, SubOrder, TimelineEntry, Totals, TrackingEvent};
+use api_payments::{PaymentOption, TestCard};
+use kit_rpc::proto::{Address, Money};
 
 pub(crate) const LONG: &str = "Extraordinarily long product title with Donaudampfschifffahrtsgesellschaftskapitän, 24-bit/192 kHz support, detachable cable, carrying case & three-year warranty – second edition (2026)";
 
@@ -136,5 +139,110 @@ pub(crate) fn cart() -> CartContents {
         item_count: 4,
         totals: vec![CartTotals { items: usd(42_798), shipping: usd(980), tax: usd(0), discount: usd(0), total: usd(43_778) }],
         ready_for_checkout: true,
+    }
+}
+
+pub(crate) fn address() -> Address {
+    Address {
+        name: "Ann Smith".to_owned(),
+        line1: "1 Market Street".to_owned(),
+        city: "San Francisco".to_owned(),
+        subdivision: "CA".to_owned(),
+        postal_code: "94103".to_owned(),
+        country: "US".to_owned(),
+        ..Address::default()
+    }
+}
+
+pub(crate) fn countries() -> Vec<Country> {
+    [("DE", "Germany"), ("GB", "United Kingdom"), ("US", "United States")].into_iter().map(|(code, name)| Country { code: code.to_owned(), name: name.to_owned(), ..Country::default() }).collect()
+}
+
+fn totals(items: i64, shipping: i64) -> Option<Totals> {
+    Some(Totals { items: usd(items), tax: usd(0), shipping: usd(shipping), discount: usd(0), total: usd(items + shipping), tax_included: usd(items / 12) })
+}
+
+fn item(title: &str, price: i64, quantity: u32) -> Item {
+    Item { item_id: format!("itm_{:032x}", title.len()), title: title.to_owned(), quantity, unit_price: usd(price), line_total: usd(price * i64::from(quantity)), ..Item::default() }
+}
+
+pub(crate) fn checkout() -> Checkout {
+    let option = |id: u32, name: &str, price: i64, min_days, max_days| ShippingOption { shipping_method_id: format!("smt_{id:032x}"), name: name.to_owned(), price: usd(price), min_days, max_days };
+    let part = |store: &str, items: Vec<Item>, sum| CheckoutPart {
+        tenant_id: format!("ten_{:032x}", store.len()),
+        store_name: store.to_owned(),
+        items,
+        shipping_options: vec![option(1, "Standard", 490, 3, 5), option(2, "Express", 1290, 1, 1), option(3, "Pick-up point", 0, 4, 4)],
+        shipping_method_id: format!("smt_{:032x}", 1),
+        totals: totals(sum, 490),
+    };
+    Checkout {
+        checkout_id: "chk_00000000000000000000000000000001".to_owned(),
+        email: "ann@example.com".to_owned(),
+        shipping_address: Some(address()),
+        parts: vec![
+            part("Nordic Audio", vec![item("Wireless headphones with active noise cancelling", 19_900, 1)], 19_900),
+            part("Desk & Co", vec![item("Kensington ClickSafe keyed laptop lock", 4999, 2), item(LONG, 12_900, 1)], 22_898),
+        ],
+        totals: totals(42_798, 980),
+        ..Checkout::default()
+    }
+}
+
+pub(crate) fn payment_options() -> Vec<PaymentOption> {
+    let card = |number: &str, effect: &str| TestCard { number: number.to_owned(), effect: effect.to_owned() };
+    vec![PaymentOption {
+        psp: "sandbox".to_owned(),
+        name: "Card (sandbox)".to_owned(),
+        tokenisation_url: "http://127.0.0.1:8082/v1/tokens/form".to_owned(),
+        publishable_key: "pk_sandbox".to_owned(),
+        origin: "http://127.0.0.1:8082".to_owned(),
+        test_cards: vec![card("4242424242424242", "succeeds"), card("4000000000000002", "is declined"), card("4000002500003155", "asks for 3-D Secure")],
+    }]
+}
+
+pub(crate) fn order() -> Order {
+    let at = |text: &str| Some(kit_rpc::timestamp(crate::visit::sample::time(text)));
+    let entry = |text: &str, kind: &str, message: &str| TimelineEntry { at: at(text), kind: kind.to_owned(), message: message.to_owned(), ..TimelineEntry::default() };
+    let tracked = |text: &str, state: &str, place: &str, message: &str| TrackingEvent { at: at(text), state: state.to_owned(), place: place.to_owned(), message: message.to_owned() };
+    let shipment = Shipment {
+        carrier: "Parcel Post".to_owned(),
+        tracking_number: "PP 0042 7781 22".to_owned(),
+        tracking_url: "https://example.com/track".to_owned(),
+        state: "in_transit".to_owned(),
+        events: vec![tracked("2026-11-21T08:00:00Z", "shipped", "Stockholm", "Handed to the carrier"), tracked("2026-11-21T19:10:00Z", "in_transit", "Hamburg", "Sorted in the parcel centre")],
+        ..Shipment::default()
+    };
+    let part = |id: u32, store: &str, state: OrderState, items: Vec<Item>, sum| SubOrder {
+        sub_order_id: format!("sub_{id:032x}"),
+        store_name: store.to_owned(),
+        state: state.into(),
+        items,
+        totals: totals(sum, 490),
+        shipping_method: "Standard".to_owned(),
+        deliver_from: at("2026-11-24T00:00:00Z"),
+        deliver_by: at("2026-11-27T00:00:00Z"),
+        ..SubOrder::default()
+    };
+    let shipped = SubOrder { shipments: vec![shipment], ..part(1, "Nordic Audio", OrderState::Shipped, vec![item("Wireless headphones with active noise cancelling", 19_900, 1)], 19_900) };
+    let cancelled = SubOrder {
+        cancelled_by: "seller".to_owned(),
+        cancel_reason: "The last one was damaged in our stockroom".to_owned(),
+        refund_state: RefundState::Done.into(),
+        refunded: usd(13_390),
+        ..part(3, "Lamplight", OrderState::Cancelled, vec![item(LONG, 12_900, 1)], 12_900)
+    };
+    Order {
+        order_id: "ord_00000000000000000000000000000001".to_owned(),
+        number: "MH-2026-7K3F-9QXD".to_owned(),
+        state: OrderState::Processing.into(),
+        email: "ann@example.com".to_owned(),
+        shipping_address: Some(address()),
+        sub_orders: vec![shipped, part(2, "Desk & Co", OrderState::Processing, vec![item("Kensington ClickSafe keyed laptop lock", 4999, 2)], 9998), cancelled],
+        totals: totals(42_798, 1470),
+        refunded: usd(13_390),
+        timeline: vec![entry("2026-11-20T10:00:00Z", "created", "Order placed"), entry("2026-11-20T10:00:02Z", "paid", "Paid by card"), entry("2026-11-20T12:00:00Z", "cancelled", "Lamplight cancelled its part")],
+        placed_at: at("2026-11-20T10:00:00Z"),
+        ..Order::default()
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn view(visit: &Visit, page: &StorePage) -> Markup {
         visit,
         &head,
         html! {
-            header.store-head class=(ui::hue_of(&store.name)) {
+            header class={ "store-head " (ui::hue_of(&store.name)) } {
                 (ui::avatar(&store.name, "shop big"))
                 div.grow {
                     h1 { (store.name) }

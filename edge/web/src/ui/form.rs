@@ -14,7 +14,7 @@ use crate::visit::Visit;
 pub(crate) struct Form {
     values: BTreeMap<String, Vec<String>>,
     errors: BTreeMap<String, String>,
-    pub(crate) trouble: Option<String>,
+    trouble: Option<String>,
 }
 
 impl Form {
@@ -37,6 +37,12 @@ impl Form {
     pub(crate) fn wrong(mut self, name: &str, message: impl Into<String>) -> Self {
         self.errors.insert(name.to_owned(), message.into());
         self
+    }
+
+    /// Something wrong with the form as a whole.
+    #[must_use]
+    pub(crate) fn refused(self, trouble: impl Into<String>) -> Self {
+        Self { trouble: Some(trouble.into()), ..self }
     }
 
     /// Takes over what a service said: violations go to their fields, anything else above the form.

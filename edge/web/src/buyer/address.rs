@@ -1,0 +1,76 @@
+//! Addresses as forms: in the address book and at the checkout.
+
+use api_identity::Country;
+use kit_rpc::proto::Address;
+use maud::{Markup, html};
+
+use crate::ui::form::{Form, Input};
+
+/// Reads the fields `{prefix}name`, `{prefix}line1` …
+pub(crate) fn read(form: &Form, prefix: &str) -> Address {
+    let text = |name: &str| form.text(&format!("{prefix}{name}"));
+    Address {
+        name: text("name"),
+        company: text("company"),
+        line1: text("line1"),
+        line2: text("line2"),
+        city: text("city"),
+        subdivision: text("subdivision"),
+        postal_code: text("postal_code"),
+        country: text("country"),
+        phone: text("phone"),
+    }
+}
+
+/// Puts an address into a form's fields.
+pub(crate) fn fill(form: Form, prefix: &str, address: &Address) -> Form {
+    let values = [
+        ("name", &address.name),
+        ("company", &address.company),
+        ("line1", &address.line1),
+        ("line2", &address.line2),
+        ("city", &address.city),
+        ("subdivision", &address.subdivision),
+        ("postal_code", &address.postal_code),
+        ("country", &address.country),
+        ("phone", &address.phone),
+    ];
+    values.into_iter().fold(form, |form, (name, value)| form.with(&format!("{prefix}{name}"), value))
+}
+
+/// The fields, for one country's customs as far as the form can know them; the service checks by the country's rules.
+pub(crate) fn fields(form: &Form, prefix: &str, countries: &[Country]) -> Markup {
+    let name = |field: &str| format!("{prefix}{field}");
+    let choices = countries.iter().map(|country| (country.code.as_str(), country.name.as_str()));
+    let country = name("country");
+    html! {
+        div.columns {
+            (Input::text(&name("name"), "Full name").autocomplete("shipping name").max_len(100).show(form))
+            (Input::text(&name("line1"), "Street and number").autocomplete("shipping address-line1").max_len(200).show(form))
+            (Input::text(&name("line2"), "Flat, floor, building").autocomplete("shipping address-line2").max_len(200).optional().show(form))
+            (Input::text(&name("postal_code"), "Postal code").autocomplete("shipping postal-code").max_len(20).optional().class("third").show(form))
+            (Input::text(&name("city"), "City").autocomplete("shipping address-level2").max_len(100).class("two-thirds").show(form))
+            (Input::text(&name("subdivision"), "State or province").autocomplete("shipping address-level1").max_len(100).optional().class("half").hint("By its local code where there is one, as in CA.").show(form))
+            @if countries.is_empty() {
+                (Input::text(&country, "Country code").autocomplete("shipping country").max_len(2).class("half").hint("Two letters, as in US.").show(form))
+            } @else {
+                (Input::select(&country, "Country", choices).autocomplete("shipping country").class("half").show(form))
+            }
+            (Input::text(&name("phone"), "Phone").kind("tel").autocomplete("shipping tel").max_len(30).optional().hint("Only for the carrier, if it has a question.").show(form))
+        }
+    }
+}
+
+/// On lines, as on a label.
+pub(crate) fn lines(address: &Address) -> Markup {
+    let place = [address.postal_code.as_str(), address.city.as_str(), address.subdivision.as_str()];
+    let place: Vec<&str> = place.into_iter().filter(|part| !part.is_empty()).collect();
+    let all = [address.name.as_str(), &address.company, &address.line1, &address.line2, &place.join(" "), &address.country];
+    html! { address.lines { @for line in all.iter().filter(|line| !line.is_empty()) { span { (line) } br; } } }
+}
+
+/// In one line.
+pub(crate) fn short(address: &Address) -> String {
+    let parts = [address.line1.as_str(), &address.city, &address.postal_code, &address.country];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
