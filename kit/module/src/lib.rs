@@ -11,7 +11,6 @@ mod module;
 mod replay;
 mod rules;
 mod table;
-mod wire;
 
 pub use graph::{GraphError, check_calls, in_call_order};
 pub use house::{House, Settings};

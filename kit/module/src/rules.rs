@@ -5,9 +5,8 @@ use std::collections::HashMap;
 
 use kit_rpc::contract;
 use kit_rpc::proto::FieldViolation;
+use kit_rpc::wire::{Malformed, Reader, Value};
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
-
-use crate::wire::{Malformed, Reader, Value};
 
 /// More violations than this help nobody.
 const MOST_VIOLATIONS: usize = 50;
@@ -151,7 +150,7 @@ impl Check<'_> {
         self.depth += 1;
         let mut seen = vec![Seen::default(); shape.fields.len()];
         let mut reader = Reader::new(bytes);
-        while let Some((number, value)) = reader.next()? {
+        while let Some((number, value)) = reader.field()? {
             let Ok(at) = shape.fields.binary_search_by_key(&number, |field| field.number) else { continue };
             if let (Some(field), Some(seen)) = (shape.fields.get(at), seen.get_mut(at)) {
                 self.value(field, value, seen)?;
@@ -237,6 +236,10 @@ impl Check<'_> {
         }
         if text.is_empty() {
             return;
+        }
+        // PostgreSQL cannot keep it, so it never gets that far.
+        if text.contains('\0') {
+            self.violate("must not contain the character U+0000".to_owned());
         }
         if let Some(prefix) = &field.id
             && !is_id(prefix, text)

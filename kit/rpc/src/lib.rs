@@ -4,6 +4,7 @@ pub mod contract;
 mod ctx;
 mod link;
 mod status;
+pub mod wire;
 
 /// Messages that all contracts share.
 pub mod proto {
