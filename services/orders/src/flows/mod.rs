@@ -1,0 +1,7 @@
+//! The stories: each function is one thing somebody does with orders.
+
+pub(crate) mod cancel;
+pub(crate) mod checkout;
+pub(crate) mod place;
+pub(crate) mod read;
+pub(crate) mod sell;

@@ -1,0 +1,6 @@
+//! Placing and cancelling orders as durable sagas: pure machines decide, the driver asks, every step is stored before and after.
+
+pub(crate) mod cancel;
+pub(crate) mod drive;
+pub(crate) mod machine;
+pub(crate) mod undo;
