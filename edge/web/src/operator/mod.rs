@@ -12,12 +12,12 @@ mod users;
 
 use axum::Router;
 use axum::routing::{get, post};
-use kit_core::Time;
 use maud::{Markup, Render, html};
 
 use crate::failure::Failure;
 use crate::site::Web;
-use crate::ui::{self, Area, Head, show};
+use crate::portal::{ListQuery, filter, link, moment, seconds_since, word};
+use crate::ui::{self, Area, Head};
 use crate::visit::Visit;
 
 pub(crate) fn routes() -> Router<Web> {
@@ -73,56 +73,6 @@ fn console(visit: &Visit, current: &str, title: &str, about: &str, actions: impl
         (body)
     };
     ui::portal(visit, &head, &area, content)
-}
-
-/// "TENANT_STATE_APPLIED" → "applied".
-fn word(name: &str, prefix: &str) -> String {
-    name.strip_prefix(prefix).unwrap_or(name).to_lowercase().replace('_', " ")
-}
-
-fn moment(at: Option<&prost_types::Timestamp>) -> Markup {
-    html! { @match at { Some(at) => (show::moment(kit_rpc::time(at))), None => span.hush { "–" } } }
-}
-
-/// Whole seconds between two moments, never negative.
-fn seconds_since(now: Time, then: Option<&prost_types::Timestamp>) -> i64 {
-    then.map_or(0, |then| (now - kit_rpc::time(then)).num_seconds().max(0))
-}
-
-/// "/path?a=b&cursor=…" with what is empty left out.
-fn link(path: &str, pairs: &[(&str, &str)]) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(pairs.iter().filter(|(_, value)| !value.is_empty()));
-    let query = query.finish();
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
-}
-
-/// The filter above a list: a search field and a choice of states, sent as a plain GET.
-fn filter(action: &str, hint: &str, query: &str, states: &[(&str, &str)], state: &str) -> Markup {
-    html! {
-        form.row.mb4 method="get" action=(action) role="search" {
-            input.input.grow type="search" name="query" value=(query) placeholder=(hint) aria-label=(hint) maxlength="100";
-            @if !states.is_empty() {
-                select.select-inline name="state" aria-label="State" {
-                    option value="" { "All states" }
-                    @for (value, label) in states { option value=(value) selected[*value == state] { (label) } }
-                }
-            }
-            button.btn.outline type="submit" { (ui::icon("search")) "Find" }
-        }
-    }
-}
-
-/// What the lists of the console take from the address.
-#[derive(Debug, Default, Clone, serde::Deserialize)]
-#[serde(default)]
-struct ListQuery {
-    query: String,
-    state: String,
-    cursor: String,
-    kind: String,
-    service: String,
-    actor: String,
 }
 
 #[cfg(test)]

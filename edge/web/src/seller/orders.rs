@@ -1,0 +1,350 @@
+//! The shop's own part of each order: accept, pack, ship, follow, cancel.
+
+use api_fulfillment::{
+    AcceptFulfillmentOrderRequest, AddTrackingEventRequest, FulfillmentOrder, FulfillmentState, GetFulfillmentOrderRequest, GetPackingSlipRequest, MarkDeliveredRequest,
+    PackFulfillmentOrderRequest, ShipFulfillmentOrderRequest, Shipment, ShipmentLine, ShipmentState,
+};
+use api_orders::{CancelSubOrderRequest, ExportSubOrdersRequest, GetSubOrderRequest, ListSubOrdersRequest, ListSubOrdersResponse, OrderState, SubOrder};
+use axum::extract::{Path, Query, State};
+use axum::response::IntoResponse;
+use kit_core::Code;
+use kit_rpc::problem_of;
+use maud::{Markup, html};
+
+use super::{desk, download, working};
+use crate::failure::{Failure, Page};
+use crate::portal::{ListQuery, link, moment, word};
+use crate::session::{Here, Posted};
+use crate::site::Web;
+use crate::ui::form::{self, Form, Input};
+use crate::ui::{self, Tone, amount, badge, show};
+use crate::visit::Visit;
+
+const TABS: [(&str, &str); 6] = [("", "All"), ("paid", "New"), ("processing", "Accepted"), ("packed", "Packed"), ("shipped", "Shipped"), ("cancelled", "Cancelled")];
+const PAGE: u32 = 25;
+
+pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Query<ListQuery>) -> Page {
+    working(&here)?;
+    let state = OrderState::from_str_name(&format!("ORDER_STATE_{}", wanted.state.to_uppercase())).unwrap_or_default();
+    let request = ListSubOrdersRequest { limit: PAGE, cursor: wanted.cursor.clone(), state: state.into(), ..Default::default() };
+    let found = site.orders.clone().list_sub_orders(here.ctx.request(request)).await?.into_inner();
+    Ok(view_list(&here, &wanted, &found).into_response())
+}
+
+pub(crate) async fn export(State(site): State<Web>, here: Here) -> Page {
+    working(&here)?;
+    let file = site.orders.clone().export_sub_orders(here.ctx.request(ExportSubOrdersRequest::default())).await?.into_inner();
+    Ok(download(file, "orders.csv"))
+}
+
+fn state_badge(state: OrderState) -> Markup {
+    let tone = match state {
+        OrderState::Paid | OrderState::Confirmed => Tone::Warn,
+        OrderState::Processing | OrderState::Packed | OrderState::Shipped => Tone::Info,
+        OrderState::Delivered | OrderState::Completed => Tone::Good,
+        OrderState::Cancelled => Tone::Bad,
+        _ => Tone::Plain,
+    };
+    let text = if state == OrderState::Paid { "new".to_owned() } else { word(state.as_str_name(), "ORDER_STATE_") };
+    badge(tone, text)
+}
+
+fn total(part: &SubOrder) -> String {
+    part.totals.as_ref().and_then(|totals| amount(totals.total.as_ref())).map(show::money).unwrap_or_default()
+}
+
+fn view_list(visit: &Visit, wanted: &ListQuery, found: &ListSubOrdersResponse) -> Markup {
+    let body = html! {
+        nav.tabs aria-label="State" { ul { @for (state, label) in TABS { li { a href=(link("/seller/orders", &[("state", state)])) aria-current=[(state == wanted.state).then_some("page")] { (label) } } } } }
+        div.card.flush {
+            @if found.sub_orders.is_empty() { (ui::empty("package", "No orders here", "New orders appear here the moment they are paid.", None)) } @else {
+                table.table.cards {
+                    thead { tr { th scope="col" { "Order" } th scope="col" { "State" } th scope="col" { "What" } th.num scope="col" { "Total" } th scope="col" { "Placed" } } }
+                    tbody {
+                        @for part in &found.sub_orders {
+                            tr {
+                                th scope="row" { a.mono href={ "/seller/orders/" (part.sub_order_id) } { (part.number) } }
+                                td data-label="State" { (state_badge(part.state())) }
+                                td data-label="What" { span.clamp-2 { @for (index, item) in part.items.iter().enumerate() { @if index > 0 { ", " } (item.quantity) " × " (item.title) } } }
+                                td.num data-label="Total" { (total(part)) }
+                                td data-label="Placed" { (moment(part.placed_at.as_ref())) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        (ui::pager(None, (!found.next_cursor.is_empty()).then(|| link("/seller/orders", &[("state", &wanted.state), ("cursor", &found.next_cursor)])).as_deref()))
+    };
+    let export = html! { a.btn.outline href="/seller/orders/export.csv" { (ui::icon("download")) "Export CSV" } };
+    desk(visit, "/seller/orders", "Orders", "Your part of each order. Accept, pack, ship.", export, body)
+}
+
+/// The part as orders and as fulfillment have it; the latter a moment later.
+async fn load(site: &Web, visit: &Visit, sub_order_id: &str) -> Result<(SubOrder, Option<FulfillmentOrder>), Failure> {
+    let request = GetSubOrderRequest { sub_order_id: sub_order_id.to_owned() };
+    let part = site.orders.clone().get_sub_order(visit.ctx.request(request)).await?.into_inner().sub_order.unwrap_or_default();
+    let request = GetFulfillmentOrderRequest { sub_order_id: sub_order_id.to_owned() };
+    match site.fulfillment.clone().get_fulfillment_order(visit.ctx.request(request)).await {
+        Ok(found) => Ok((part, found.into_inner().fulfillment_order)),
+        Err(status) if problem_of(&status).code == Code::NotFound => Ok((part, None)),
+        Err(status) => Err(status.into()),
+    }
+}
+
+pub(crate) async fn show(State(site): State<Web>, here: Here, Path(sub_order_id): Path<String>) -> Page {
+    working(&here)?;
+    let (part, work) = load(&site, &here, &sub_order_id).await?;
+    Ok(view(&here, &part, work.as_ref(), &Form::default()).into_response())
+}
+
+pub(crate) async fn slip(State(site): State<Web>, here: Here, Path(sub_order_id): Path<String>) -> Page {
+    working(&here)?;
+    let file = site.fulfillment.clone().get_packing_slip(here.ctx.request(GetPackingSlipRequest { sub_order_id })).await?.into_inner();
+    Ok(download(file, "packing-slip.pdf"))
+}
+
+/// One step of the work, by the last word of the address.
+pub(crate) async fn act(State(site): State<Web>, here: Here, Path((sub_order_id, act)): Path<(String, String)>, Posted(form): Posted) -> Page {
+    working(&here)?;
+    let (mut work, ctx, id) = (site.fulfillment.clone(), &here.ctx, sub_order_id.clone());
+    let (failed, told) = match act.as_str() {
+        "accept" => (work.accept_fulfillment_order(ctx.request(AcceptFulfillmentOrderRequest { sub_order_id: id })).await.err(), "Accepted. The buyer sees that you are at it."),
+        "pack" => (work.pack_fulfillment_order(ctx.request(PackFulfillmentOrderRequest { sub_order_id: id })).await.err(), "Packed. Print the slip and ship it."),
+        "ship" => (work.ship_fulfillment_order(ctx.request(ship_request(id, &form))).await.err(), "Shipped. The buyer has the tracking number."),
+        "cancel" => {
+            let request = CancelSubOrderRequest { sub_order_id: id, reason: form.text("reason"), ..Default::default() };
+            (site.orders.clone().cancel_sub_order(ctx.request(request)).await.err(), "Cancelled. The buyer gets this part's money back.")
+        }
+        _ => return Err(Failure::not_found()),
+    };
+    match failed {
+        None => Ok(site.redirect(&format!("/seller/orders/{sub_order_id}"), Tone::Good, told)),
+        Some(status) => {
+            let (part, work) = load(&site, &here, &sub_order_id).await?;
+            let page = view(&here, &part, work.as_ref(), &form.rejected(&problem_of(&status)));
+            Ok((http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+        }
+    }
+}
+
+fn ship_request(sub_order_id: String, form: &Form) -> ShipFulfillmentOrderRequest {
+    let pieces = form.names().filter_map(|name| {
+        let quantity = form.get(name).parse().ok().filter(|quantity| *quantity > 0)?;
+        Some(ShipmentLine { item_id: name.strip_prefix("quantity.")?.to_owned(), quantity })
+    });
+    let lines = pieces.collect();
+    ShipFulfillmentOrderRequest { sub_order_id, carrier: form.text("carrier"), tracking_number: form.text("tracking_number"), tracking_url: form.text("tracking_url"), lines }
+}
+
+/// News of a parcel: where it is, or that it has arrived.
+pub(crate) async fn shipment(State(site): State<Web>, here: Here, Path((sub_order_id, shipment_id, act)): Path<(String, String, String)>, Posted(form): Posted) -> Page {
+    working(&here)?;
+    let mut work = site.fulfillment.clone();
+    let failed = if act == "delivered" {
+        work.mark_delivered(here.ctx.request(MarkDeliveredRequest { shipment_id })).await.err()
+    } else {
+        let state = ShipmentState::from_str_name(&format!("SHIPMENT_STATE_{}", form.get("state").to_uppercase())).unwrap_or_default();
+        let request = AddTrackingEventRequest { shipment_id, state: state.into(), place: form.text("place"), message: form.text("message") };
+        work.add_tracking_event(here.ctx.request(request)).await.err()
+    };
+    let back = format!("/seller/orders/{sub_order_id}");
+    Ok(match failed {
+        None => site.redirect(&back, Tone::Good, "Noted; the buyer sees it."),
+        Some(status) => site.redirect(&back, Tone::Bad, &problem_of(&status).message),
+    })
+}
+
+fn view(visit: &Visit, part: &SubOrder, work: Option<&FulfillmentOrder>, form: &Form) -> Markup {
+    let body = html! {
+        (ui::crumbs(&[("/seller/orders".to_owned(), "Orders".to_owned())], &part.number))
+        @if form.error("reason").is_none() { (form.summary()) }
+        div.with-aside {
+            div.stack.loose {
+                section.card.flush { header { h2 { "To send" } (state_badge(part.state())) } (lines(part, work)) }
+                @for shipment in work.map(|work| work.shipments.as_slice()).unwrap_or_default() { (shipment_view(visit, &part.sub_order_id, shipment)) }
+                section.card { h2.mb4 { "Timeline" }
+                    ol.timeline { @for entry in part.timeline.iter().rev() { li.done { span.dot { (ui::icon("check")) } div { p.what { (entry.message) } p.when { (moment(entry.at.as_ref())) } } } } }
+                }
+            }
+            aside.stack {
+                @if visit.may("seller:fulfillment.write") { (next_step(visit, part, work, form)) }
+                (facts(part, work))
+                @if visit.may("seller:orders.write") && cancellable(part, work) { (cancel_box(visit, part, form)) }
+            }
+        }
+    };
+    desk(visit, "/seller/orders", &part.number, "", html! {}, body)
+}
+
+fn lines(part: &SubOrder, work: Option<&FulfillmentOrder>) -> Markup {
+    let shipped = |item: &str| work.and_then(|work| work.lines.iter().find(|line| line.item_id == item)).map_or(0, |line| line.shipped);
+    html! {
+        table.table.cards {
+            thead { tr { th scope="col" { "Item" } th scope="col" { "SKU" } th.num scope="col" { "Quantity" } th.num scope="col" { "Shipped" } th.num scope="col" { "Sum" } } }
+            tbody {
+                @for item in &part.items {
+                    tr {
+                        th scope="row" { (item.title) @if !item.options.is_empty() { div.tiny.hush { (item.options) } } }
+                        td data-label="SKU" { span.mono.tiny { (item.sku) } }
+                        td.num data-label="Quantity" { (item.quantity) }
+                        td.num data-label="Shipped" { (shipped(&item.item_id)) }
+                        td.num data-label="Sum" { (amount(item.line_total.as_ref()).map(show::money).unwrap_or_default()) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The one thing to do now.
+fn next_step(visit: &Visit, part: &SubOrder, work: Option<&FulfillmentOrder>, form: &Form) -> Markup {
+    let action = |act: &str| format!("/seller/orders/{}/{act}", part.sub_order_id);
+    let Some(work) = work else { return html! {} };
+    let body = match work.state() {
+        FulfillmentState::Open => form::post(visit, &action("accept"), html! { button.btn.block type="submit" { (ui::icon("check")) "Accept" } }),
+        FulfillmentState::Accepted => html! {
+            (form::post(visit, &action("pack"), html! { button.btn.block type="submit" { (ui::icon("package-check")) "Mark as packed" } }))
+            (slip_link(part))
+        },
+        FulfillmentState::Packed | FulfillmentState::PartlyShipped => html! { (ship_form(visit, &action("ship"), work, form)) (slip_link(part)) },
+        FulfillmentState::Shipped | FulfillmentState::Delivered => html! { p.hush { "Everything has left your shop." } (slip_link(part)) },
+        FulfillmentState::Stopped => html! { p.hush { "Cancelled: nothing is to be sent." } },
+        FulfillmentState::Unspecified => html! {},
+    };
+    html! { section.card.stack { h2 { "Next step" } (body) } }
+}
+
+fn slip_link(part: &SubOrder) -> Markup {
+    html! { a.btn.outline.block href={ "/seller/orders/" (part.sub_order_id) "/slip.pdf" } { (ui::icon("printer")) "Packing slip" } }
+}
+
+fn ship_form(visit: &Visit, action: &str, work: &FulfillmentOrder, form: &Form) -> Markup {
+    let open = |line: &&api_fulfillment::FulfillmentLine| line.quantity > line.shipped;
+    form::post(
+        visit,
+        action,
+        html! {
+            div.stack {
+                (Input::text("carrier", "Carrier").max_len(60).placeholder("UPS").show(form))
+                (Input::text("tracking_number", "Tracking number").max_len(60).show(form))
+                (Input::text("tracking_url", "Tracking link").kind("url").max_len(500).optional().show(form))
+                details.fold { summary { "Ship only some of it" }
+                    div.stack {
+                        @for line in work.lines.iter().filter(open) {
+                            @let left = (line.quantity - line.shipped).to_string();
+                            (Input::number(&format!("quantity.{}", line.item_id), &format!("{} (of {left})", line.title)).optional().show(&Form::default().with(&format!("quantity.{}", line.item_id), left)))
+                        }
+                    }
+                }
+                button.btn.block type="submit" { (ui::icon("truck")) "Ship" }
+            }
+        },
+    )
+}
+
+fn shipment_view(visit: &Visit, part: &str, shipment: &Shipment) -> Markup {
+    let state = shipment.state();
+    let tone = match state {
+        ShipmentState::Delivered => Tone::Good,
+        ShipmentState::DeliveryFailed => Tone::Bad,
+        _ => Tone::Info,
+    };
+    let states = [("in_transit", "In transit"), ("out_for_delivery", "Out for delivery"), ("delivery_failed", "Delivery failed")];
+    let action = |act: &str| format!("/seller/shipments/{part}/{}/{act}", shipment.shipment_id);
+    html! {
+        section.card.stack {
+            header.row.between { h2 { (ui::icon("truck")) " " (shipment.carrier) " " span.mono.small { (shipment.tracking_number) } } (badge(tone, word(state.as_str_name(), "SHIPMENT_STATE_"))) }
+            ol.timeline { @for event in shipment.events.iter().rev() { li.done { span.dot { (ui::icon("check")) } div { p.what { (word(event.state().as_str_name(), "SHIPMENT_STATE_")) @if !event.place.is_empty() { ", " (event.place) } } p.when { (moment(event.at.as_ref())) } @if !event.message.is_empty() { p.small { (event.message) } } } } } }
+            @if state != ShipmentState::Delivered && visit.may("seller:fulfillment.write") {
+                div.row {
+                    (form::post(visit, &action("delivered"), html! { button.btn.outline.small type="submit" { (ui::icon("check")) "Delivered" } }))
+                }
+                details.fold { summary { "Add news of this parcel" }
+                    form.stack method="post" action=(action("event")) {
+                        (form::csrf(visit))
+                        div.field { label for={ "state-" (shipment.shipment_id) } { "What happened" } select id={ "state-" (shipment.shipment_id) } name="state" { @for (value, label) in states { option value=(value) { (label) } } } }
+                        div.field { label for={ "place-" (shipment.shipment_id) } { "Where " span.optional { "(optional)" } } input.input id={ "place-" (shipment.shipment_id) } name="place" maxlength="120"; }
+                        div.field { label for={ "message-" (shipment.shipment_id) } { "Note " span.optional { "(optional)" } } input.input id={ "message-" (shipment.shipment_id) } name="message" maxlength="300"; }
+                        button.btn.outline type="submit" { "Add" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn facts(part: &SubOrder, work: Option<&FulfillmentOrder>) -> Markup {
+    html! {
+        section.card.stack {
+            h2 { "Order" }
+            dl.facts {
+                @if let Some(address) = &part.shipping_address {
+                    dt { "Ship to" } dd { (address.name) br; @if !address.company.is_empty() { (address.company) br; } (address.line1) br; @if !address.line2.is_empty() { (address.line2) br; } (address.postal_code) " " (address.city) " " (address.subdivision) br; (address.country) }
+                }
+                dt { "Method" } dd { (part.shipping_method) }
+                @if let Some(due) = work.and_then(|work| work.due_at.as_ref()) { dt { "Ship by" } dd { (moment(Some(due))) } }
+                dt { "Placed" } dd { (moment(part.placed_at.as_ref())) }
+            }
+            dl.sums {
+                @if let Some(totals) = &part.totals { @for (name, sum) in [("Goods", &totals.items), ("Shipping", &totals.shipping)] { @if let Some(sum) = amount(sum.as_ref()) { dt { (name) } dd { (show::money(sum)) } } } }
+                @if let Some(commission) = amount(part.commission.as_ref()) { dt { "Commission" } dd { "−" (show::money(commission)) } }
+                dt.total { "Total" } dd.total { (total(part)) }
+                @if let Some(refunded) = amount(part.refunded.as_ref()).filter(|refunded| !refunded.is_zero()) { dt { "Refunded" } dd { (show::money(refunded)) } }
+            }
+            @if !part.cancel_reason.is_empty() { p.small { "Cancelled by " (part.cancelled_by) ": " (part.cancel_reason) } }
+        }
+    }
+}
+
+fn cancellable(part: &SubOrder, work: Option<&FulfillmentOrder>) -> bool {
+    let shipped = work.is_some_and(|work| !work.shipments.is_empty());
+    !shipped && matches!(part.state(), OrderState::Paid | OrderState::Confirmed | OrderState::Processing | OrderState::Packed)
+}
+
+fn cancel_box(visit: &Visit, part: &SubOrder, form: &Form) -> Markup {
+    html! {
+        section.card {
+            details.fold open[form.error("reason").is_some()] { summary { "Cancel this part…" }
+                (form::post(visit, &format!("/seller/orders/{}/cancel", part.sub_order_id), html! { div.stack {
+                    (Input::area("reason", "Reason").max_len(300).hint("The buyer reads this and gets this part's money back.").show(form))
+                    button.btn.danger.block type="submit" { "Cancel and refund" }
+                } }))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
+    use crate::visit::sample::{seller, time};
+    use api_fulfillment::FulfillmentLine;
+    let money = |amount_minor| Some(kit_rpc::proto::Money { amount_minor, currency: "USD".to_owned() });
+    let item = api_orders::Item { item_id: "itm_1".to_owned(), title: "Kilnhouse Classic Stoneware Mug 212".to_owned(), options: "Volume: 250 ml".to_owned(), sku: "D01-000".to_owned(), quantity: 2, line_total: money(3998), ..Default::default() };
+    let address = kit_rpc::proto::Address { name: "Ann Smith".to_owned(), line1: "1 Test Street".to_owned(), city: "Springfield".to_owned(), postal_code: "62701".to_owned(), country: "US".to_owned(), ..Default::default() };
+    let part = |state: OrderState| SubOrder {
+        sub_order_id: "sub_1".to_owned(),
+        number: "MH-2026-7K3F-9QXD-1".to_owned(),
+        state: state.into(),
+        items: vec![item.clone()],
+        totals: Some(api_orders::Totals { items: money(3998), shipping: money(499), total: money(4497), ..Default::default() }),
+        commission: money(480),
+        shipping_method: "Standard".to_owned(),
+        shipping_address: Some(address.clone()),
+        placed_at: Some(kit_rpc::timestamp(time("2026-11-21T09:00:00Z"))),
+        timeline: vec![api_orders::TimelineEntry { message: "Paid".to_owned(), ..Default::default() }],
+        ..Default::default()
+    };
+    let line = FulfillmentLine { item_id: "itm_1".to_owned(), title: "Kilnhouse Classic Stoneware Mug 212".to_owned(), quantity: 2, ..Default::default() };
+    let work = |state: FulfillmentState| FulfillmentOrder { sub_order_id: "sub_1".to_owned(), state: state.into(), lines: vec![line.clone()], ..Default::default() };
+    let parcel = Shipment { shipment_id: "shp_1".to_owned(), carrier: "UPS".to_owned(), tracking_number: "1Z999AA1".to_owned(), state: ShipmentState::InTransit.into(), ..Default::default() };
+    let shipped = FulfillmentOrder { shipments: vec![parcel], ..work(FulfillmentState::Shipped) };
+    let refused = Form::default().rejected(&problem_of(&kit_rpc::violation("tracking_number", "is required")));
+    vec![
+        ("seller-orders", view_list(&seller(), &ListQuery::default(), &ListSubOrdersResponse { sub_orders: vec![part(OrderState::Paid), part(OrderState::Shipped)], next_cursor: "n".to_owned() })),
+        ("seller-orders-none", view_list(&seller(), &ListQuery { state: "packed".to_owned(), ..Default::default() }, &ListSubOrdersResponse::default())),
+        ("seller-order-new", view(&seller(), &part(OrderState::Paid), Some(&work(FulfillmentState::Open)), &Form::default())),
+        ("seller-order-packed", view(&seller(), &part(OrderState::Packed), Some(&work(FulfillmentState::Packed)), &refused)),
+        ("seller-order-shipped", view(&seller(), &part(OrderState::Shipped), Some(&shipped), &Form::default())),
+    ]
+}
