@@ -10,6 +10,7 @@ mod failure;
 mod gallery;
 mod multipart;
 mod operator;
+mod portal;
 mod security;
 mod seller;
 mod session;
