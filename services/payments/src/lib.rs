@@ -1,1 +1,41 @@
-//! The payments service.
+//! Payments: charges buyers through payment service providers and keeps the double-entry ledger.
+//!
+//! What must stay true: an amount is charged at most once per payment id, captured at most once per capture id and refunded at most
+//! once per refund id, whatever fails in between; captured ≤ authorised and refunded ≤ captured; every movement of money is one
+//! balanced entry of an append-only ledger; no card number ever comes here.
+
+mod config;
+mod error;
+mod events;
+mod flows;
+mod jobs;
+mod ledger;
+mod model;
+mod psp;
+mod rpc;
+mod store;
+mod translate;
+
+use api_payments::payments_server::PaymentsServer;
+use futures::future::BoxFuture;
+use kit_module::{Module, Service, Start};
+
+pub const MODULE: Module = Module {
+    name: "payments",
+    calls: &[],
+    hears: &[],
+    in_cells: false,
+    migrations: &[("0001_payments.sql", include_str!("../migrations/0001_payments.sql"))],
+    descriptors: api_payments::DESCRIPTORS,
+    start,
+};
+
+fn start(mut start: Start) -> BoxFuture<'static, anyhow::Result<Service>> {
+    Box::pin(async move {
+        let config: config::Config = start.config()?;
+        let psps = psp::Psps::new(&config, &start.clock)?;
+        let payments = flows::Payments::new(start.db.clone(), psps, start.clock.clone(), start.ids.clone(), start.upkeep());
+        jobs::register(&mut start, &payments, &config);
+        Ok(start.serve(PaymentsServer::new(payments)))
+    })
+}

@@ -1,0 +1,75 @@
+//! The stories: authorise, capture, void, refund, resolve, webhooks, the ledger.
+
+mod authorize;
+mod drive;
+mod ledger;
+mod methods;
+mod read;
+mod record;
+mod transfer;
+mod webhook;
+
+use kit_core::{Clock, Ids};
+use kit_db::{Batch, Db, Limits, Scope, Tx, Upkeep};
+use kit_rpc::Ctx;
+
+use crate::config::{Config, MAX_BATCH};
+use crate::error::Error;
+use crate::model::Payment;
+use crate::psp::Psps;
+
+pub(crate) use authorize::Authorisation;
+pub(crate) use ledger::{Proof, View};
+pub(crate) use webhook::PROCESS_WEBHOOKS;
+pub(crate) use record::{Change, Recorder, Wish};
+
+/// Everything a flow needs. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Payments {
+    pub(crate) db: Db,
+    pub(crate) psps: Psps,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    recorder: Recorder,
+    /// New payments, written many at a time before their PSP is asked. Answers the payment, and whether it was new.
+    intents: Batch<Payment, (Payment, bool), Error>,
+    /// Everything that happens to payments, recorded many at a time.
+    changes: Batch<Change, Payment, Error>,
+    upkeep: Upkeep,
+}
+
+impl Payments {
+    pub(crate) fn new(db: Db, psps: Psps, clock: Clock, ids: Ids, upkeep: Upkeep) -> Self {
+        let recorder = Recorder::new(clock.clone(), ids.clone());
+        let intents = {
+            let db = db.clone();
+            Batch::start(Limits::new("payment_intents", MAX_BATCH), move |new| Box::pin(record::insert(db.clone(), new)))
+        };
+        let changes = {
+            let (db, recorder) = (db.clone(), recorder.clone());
+            Batch::start(Limits::new("payment_changes", MAX_BATCH), move |changes| Box::pin(record::run(db.clone(), recorder.clone(), changes)))
+        };
+        Self { db, psps, clock, ids, recorder, intents, changes, upkeep }
+    }
+
+    async fn begin(&self) -> Result<Tx, Error> {
+        Ok(self.db.begin(&Scope::Platform).await?)
+    }
+
+    async fn change(&self, ctx: &Ctx, payment: &Payment, wish: Wish) -> Result<Payment, Error> {
+        self.changes.run(Change { ctx: ctx.clone(), payment: payment.id, wish }).await
+    }
+
+    /// The jobs of this service, each a reconciler.
+    pub(crate) async fn prune_webhooks(&self, config: &Config) -> Result<(), Error> {
+        let before = self.clock.now() - chrono::Duration::days(i64::from(config.keep_webhooks_days));
+        loop {
+            let mut tx = self.begin().await?;
+            let pruned = crate::store::webhooks::prune(&mut tx, before).await?;
+            tx.commit().await?;
+            if pruned == 0 {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Webhooks: checked, stored as they came, answered; then processed, each event once, in whatever order they come.
+
+use std::collections::HashMap;
+
+use kit_rpc::Ctx;
+use uuid::Uuid;
+
+use super::{Change, Payments, Wish};
+use crate::config::MAX_DELIVERIES;
+use crate::error::Error;
+use crate::psp::Notice;
+use crate::store;
+use crate::store::webhooks::Delivery;
+
+/// The job that processes what was stored.
+pub(crate) const PROCESS_WEBHOOKS: &str = "process_webhooks";
+
+impl Payments {
+    /// Stores a delivery. Answers (events that were new, events that had come before).
+    pub(crate) async fn receive_webhook(&self, psp: &str, headers: &HashMap<String, String>, body: &[u8]) -> Result<(u64, u64), Error> {
+        let psp = self.psps.named(psp)?;
+        psp.verify(headers, body)?;
+        let event_ids: Vec<String> = psp.read(body)?.into_iter().map(|notice| notice.event_id).collect();
+        let count = u64::try_from(event_ids.len()).unwrap_or_default();
+        let mut tx = self.begin().await?;
+        let number = store::webhooks::insert_delivery(&mut tx, psp.name(), body, self.clock.now()).await?;
+        let new = store::webhooks::insert_events(&mut tx, psp.name(), number, &event_ids).await?;
+        if new > 0 {
+            tx.commit().await?;
+            self.upkeep.signal(PROCESS_WEBHOOKS);
+        } else {
+            // Nothing in it is new, so it is not worth keeping.
+            tx.rollback().await?;
+        }
+        metrics::counter!("webhook_events_total", "psp" => psp.name(), "kind" => "new").increment(new);
+        metrics::counter!("webhook_events_total", "psp" => psp.name(), "kind" => "known").increment(count.saturating_sub(new));
+        Ok((new, count.saturating_sub(new)))
+    }
+
+    /// The job: makes of the stored deliveries what is in them, together with the mark that they are processed.
+    pub(crate) async fn process_webhooks(&self, ctx: &Ctx) -> Result<(), Error> {
+        loop {
+            let mut tx = self.begin().await?;
+            let deliveries = store::webhooks::take(&mut tx, MAX_DELIVERIES).await?;
+            if deliveries.is_empty() {
+                return Ok(());
+            }
+            let mut notices: Vec<Notice> = deliveries.iter().flat_map(|delivery| self.read_again(delivery)).collect();
+            let ids: Vec<Uuid> = notices.iter().filter_map(|notice| Some(notice.payment?.uuid())).collect();
+            // Most webhooks tell what an answer has told before; those need no lock.
+            let known = store::payments::versions(&mut tx, &ids).await?;
+            notices.retain(|notice| notice.payment.and_then(|id| known.get(&id)).is_some_and(|version| *version < notice.sighting.version));
+            let change = |notice: Notice| Some(Change { ctx: ctx.clone(), payment: notice.payment?, wish: Wish::Observe(Box::new(notice.sighting)) });
+            let applied = self.recorder.apply(&mut tx, notices.into_iter().filter_map(change).collect()).await?;
+            let numbers: Vec<i64> = deliveries.iter().map(|delivery| delivery.number).collect();
+            store::webhooks::mark_processed(&mut tx, &numbers, self.clock.now()).await?;
+            tx.commit().await?;
+            for error in self.recorder.committed(applied).into_iter().filter_map(Result::err) {
+                // What does not fit a payment is for people to look at; the delivery is kept.
+                tracing::error!(%error, "a webhook tells what cannot be");
+            }
+        }
+    }
+
+    fn read_again(&self, delivery: &Delivery) -> Vec<Notice> {
+        let read = self.psps.named(&delivery.psp).and_then(|psp| psp.read(&delivery.body));
+        read.unwrap_or_else(|error| {
+            tracing::error!(number = delivery.number, %error, "a stored webhook cannot be read any more");
+            Vec::new()
+        })
+    }
+}
