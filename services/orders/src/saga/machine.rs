@@ -484,9 +484,11 @@ impl Saga {
     }
 
     fn decide_to_cancel(&mut self) {
+        // While it is not known whether money was taken, the goods it would be taken for stay put.
+        let capturing = self.attempts.iter().any(|attempt| attempt.money == Money::Capturing);
         match self.hold {
             Hold::Held => self.hold = Hold::Releasing,
-            Hold::Committed => self.hold = Hold::Restocking,
+            Hold::Committed if !capturing => self.hold = Hold::Restocking,
             _ => {}
         }
         for attempt in &mut self.attempts {
