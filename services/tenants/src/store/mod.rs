@@ -1,0 +1,4 @@
+//! One function per query.
+
+pub(crate) mod staff;
+pub(crate) mod tenant;
