@@ -136,7 +136,7 @@ fn line_view(visit: &Visit, line: &CartLine) -> Markup {
                     }
                     button.btn.quiet.small.no-js type="submit" { "Update" }
                 }
-                form method="post" action={ (action) "/remove" } { (form::csrf(visit)) button.btn.quiet.small type="submit" aria-label={ "Take out " (line.title) } { (icon("trash-2")) span.only-wide { "Remove" } } }
+                form method="post" action={ (action) "/remove" } { (form::csrf(visit)) button.btn.quiet.small type="submit" aria-label={ "Remove " (line.title) } { (icon("trash-2")) span.only-wide { "Remove" } } }
             }
         }
     }

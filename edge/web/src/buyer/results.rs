@@ -27,6 +27,7 @@ pub(crate) fn view(results: &Results) -> Markup {
                 input.filter-switch.sr #filter-switch type="checkbox" aria-label="Show filters";
                 label.filter-toggle for="filter-switch" aria-hidden="true" { (icon("sliders-horizontal")) "Filters" @if query.filtered() { span.count { "!" } } }
                 div.filters aria-label="Filters" role="group" {
+                    h2.sr { "Filters" }
                     @for facet in found.facets.iter().filter(|facet| !results.hidden.contains(&facet.field.as_str())) { (facet_view(query, facet)) }
                     (price_view(query, found))
                     button.btn.outline.small.mt2.no-js type="submit" { "Apply" }
@@ -36,6 +37,7 @@ pub(crate) fn view(results: &Results) -> Markup {
                 (bar(results))
                 (chips(results))
                 (notices(query, found))
+                h2.sr { "Products" }
                 div #list {
                     @if found.hits.is_empty() {
                         (ui::empty("search", "Nothing matches", "Try fewer or other words, or take some filters off.", query.filtered().then(|| query.without_filters()).as_deref().map(|address| (address, "Clear all filters"))))

@@ -46,7 +46,7 @@ pub(crate) fn view(visit: &Visit, mine: &[MyTenant]) -> Markup {
         &head,
         html! {
             section.hero { div {
-                h1 { "Your shop, " em { "in good company." } }
+                h1 { "Your shop," br; em { "in good company." } }
                 p.lead { "Sell where people already compare. You keep your name, your stock and your parcels; we bring search, checkout and payment." }
                 div.row.mt6 { a.btn.large href=(if visit.viewer.signed_in { "/sell/apply" } else { "/sign-in?next=%2Fsell%2Fapply" }) { "Apply for a shop" } }
             } }
@@ -65,7 +65,7 @@ pub(crate) fn view(visit: &Visit, mine: &[MyTenant]) -> Markup {
                     }
                 }
             }
-            section.section.grid { @for (picture, title, text) in reasons { div.card.stack.tight { (ui::sized_icon(picture, "icon large")) h2 { (title) } p.soft-ink { (text) } } } }
+            section.section.grid.two { @for (picture, title, text) in reasons { div.card.stack.tight { (ui::sized_icon(picture, "icon large")) h2 { (title) } p.soft-ink { (text) } } } }
         },
     )
 }

@@ -44,7 +44,7 @@ pub(crate) fn view(visit: &Visit, page: &StorePage) -> Markup {
                     h1 { (store.name) }
                     @if let Some(since) = &page.open.since { p.small.soft-ink.mt2 { "In the market since " (show::date(kit_rpc::time(since))) @if !store.country.is_empty() { " · ships from " (store.country) } } }
                 }
-                form.search-in action=(canonical) method="get" role="search" {
+                form.search-in action=(canonical) method="get" role="search" aria-label="This shop" {
                     label.sr for="in-shop" { "Search in this shop" }
                     input.input #in-shop type="search" name="q" value=(page.results.query.words) placeholder="Search in this shop" autocomplete="off";
                     button.btn.square type="submit" aria-label="Search in this shop" { (icon("search")) }
@@ -89,6 +89,7 @@ pub(crate) fn view_list(visit: &Visit, stores: &ListStoresResponse, later: bool)
             @if stores.stores.is_empty() {
                 (ui::empty("store", "No shop is open yet", "Be the first one.", Some(("/sell", "Open a shop"))))
             } @else {
+                h2.sr { "Shops" }
                 ul.store-grid { @for store in &stores.stores { li { (store_card(store)) } } }
                 (ui::pager(later.then_some("/stores"), next.as_deref()))
             }

@@ -164,7 +164,7 @@ pub(crate) fn cart_count(count: u32) -> Markup {
 
 fn search_box(query: &str) -> Markup {
     html! {
-        div.searchbox role="search" data-suggest="/suggest" {
+        div.searchbox role="search" aria-label="All shops" data-suggest="/suggest" {
             form action="/search" method="get" {
                 label.sr for="q" { "Search all shops" }
                 input #q type="search" name="q" value=(query) placeholder="Search all shops" autocomplete="off" maxlength="300" enterkeyhint="search";
