@@ -330,7 +330,7 @@ fn text(rules: &Rules) -> Value {
         object.insert("pattern".to_owned(), if rules.required { format!("^{id}$") } else { format!("^({id})?$") }.into());
     }
     if !rules.one_of.is_empty() {
-        let nothing = (!rules.required).then(String::new);
+        let nothing = (!rules.required && !rules.one_of.contains(&String::new())).then(String::new);
         object.insert("enum".to_owned(), rules.one_of.iter().cloned().chain(nothing).collect::<Vec<_>>().into());
     }
     schema

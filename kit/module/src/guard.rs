@@ -23,7 +23,7 @@ use crate::replay;
 use crate::table::{Method, Table};
 
 /// No request is larger, whatever a service allows its own.
-const LARGEST_REQUEST_BYTES: usize = 64 << 20;
+const LARGEST_REQUEST_BYTES: usize = 160 << 20;
 /// A gRPC frame: one byte of flags, four of length.
 const FRAME_HEADER: usize = 5;
 

@@ -18,8 +18,9 @@ use tonic::{Request, Status};
 
 use crate::status::denied;
 
-pub(crate) const CTX_HEADER: &str = "mh-ctx";
-pub(crate) const MAC_HEADER: &str = "mh-ctx-mac";
+/// The headers in which a context travels between processes.
+pub const CTX_HEADER: &str = "mh-ctx";
+pub const MAC_HEADER: &str = "mh-ctx-mac";
 
 /// The longest a call may take when nobody set a deadline.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);

@@ -16,7 +16,7 @@ pub mod proto {
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }
 
-pub use ctx::{Actor, Ctx, CtxKey};
+pub use ctx::{Actor, CTX_HEADER, Ctx, CtxKey, MAC_HEADER};
 pub use link::{Link, Links, grpc_timeout};
 pub use status::{Problem, denied, http_status, invalid, parse, problem_of, required, retry_later, status, violation};
 

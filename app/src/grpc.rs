@@ -1,0 +1,102 @@
+//! The gRPC listener: every service of this process, for programs outside (bearer tokens) and for our other processes (a context
+//! under the cluster's key), with reflection and health.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use edge_rest::Authenticator;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kit_core::Ids;
+use kit_rpc::{Ctx, CtxKey};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::transport::server::TcpConnectInfo;
+
+use crate::market::Market;
+use crate::modules::Plan;
+
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Serves until `stop`, then finishes calls under way.
+pub(crate) async fn serve(market: &Market, plan: &Plan, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
+    let mut reflection = tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(kit_rpc::proto::DESCRIPTORS);
+    for module in &plan.here {
+        reflection = reflection.register_encoded_file_descriptor_set(module.descriptors);
+    }
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    let routes = market.house.routes().add_service(reflection.build_v1().context("the contracts cannot be reflected")?).add_service(health).prepare();
+    let identity = market.house.links().to("identity").ok();
+    let gate = Gate { routes, authenticator: identity.map(Authenticator::new), key: market.key.clone(), ids: market.ids.clone() };
+    let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+    let server = tonic::transport::Server::builder().http2_keepalive_interval(Some(KEEPALIVE)).add_service(gate);
+    Ok(async move {
+        let drained = async move {
+            stop.cancelled().await;
+            reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        };
+        server.serve_with_incoming_shutdown(incoming, drained).await.context("the gRPC listener failed")
+    })
+}
+
+/// Gives every call its context before the services see it.
+#[derive(Clone)]
+struct Gate {
+    routes: Routes,
+    authenticator: Option<Authenticator>,
+    key: CtxKey,
+    ids: Ids,
+}
+
+impl tower::Service<http::Request<Body>> for Gate {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let mut gate = self.clone();
+        async move {
+            match gate.context(&request).await {
+                Ok(ctx) => {
+                    request.extensions_mut().insert(ctx);
+                    tower::Service::call(&mut gate.routes, request).await
+                }
+                Err(status) => Ok(status.into_http()),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl tonic::server::NamedService for Gate {
+    const NAME: &'static str = "";
+}
+
+impl Gate {
+    async fn context(&self, request: &http::Request<Body>) -> Result<Ctx, Status> {
+        let headers = request.headers();
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        if let Some(ctx) = text(kit_rpc::CTX_HEADER) {
+            let mac = text(kit_rpc::MAC_HEADER).unwrap_or_default();
+            return Ctx::unseal(ctx, mac, &self.key).ok_or_else(|| Status::unauthenticated("the call's context is not under this market's key"));
+        }
+        let id = text("x-request-id").filter(|id| (1..=64).contains(&id.len())).map_or_else(|| format!("req_{}", self.ids.uuid().simple()), ToOwned::to_owned);
+        let address: Option<IpAddr> = request.extensions().get::<TcpConnectInfo>().and_then(|info| info.remote_addr()).map(|at: SocketAddr| at.ip());
+        let ctx = Ctx { address, idempotency_key: text("idempotency-key").map(Into::into), ..Ctx::anonymous(&id) };
+        match &self.authenticator {
+            Some(authenticator) => authenticator.identify(ctx, headers).await,
+            None => Ok(ctx),
+        }
+    }
+}

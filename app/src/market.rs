@@ -1,0 +1,114 @@
+//! A market in this process: storage, services, links. What `serve` listens for and what commands use when nobody serves.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use kit_core::{Clock, Ids};
+use kit_db::Storage;
+use kit_module::House;
+use kit_rpc::CtxKey;
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::prefix::PrefixStore;
+use rand::RngCore;
+
+use crate::modules::Plan;
+use crate::settings::Settings;
+
+const KEY_FILE: &str = "cluster.key";
+
+pub(crate) struct Market {
+    pub(crate) house: House,
+    pub(crate) key: CtxKey,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+}
+
+impl Market {
+    /// Opens storage and starts the services of the plan.
+    pub(crate) async fn open(settings: &Settings, plan: &Plan) -> anyhow::Result<Self> {
+        let data_dir = settings.data_dir.0.clone();
+        std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot make the data directory {}", data_dir.display()))?;
+        let key = key(settings)?;
+        let storage = Storage::open(settings.storage()).await?;
+        let clock = Clock::System;
+        let ids = Ids::new(clock.clone());
+        let started = House::start(
+            kit_module::Settings {
+                storage: storage.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+                objects: objects(settings)?,
+                data_dir,
+                public_url: settings.http.public_url(),
+                sections: sections(settings),
+                remotes: plan.remotes.clone(),
+                key: key.clone(),
+            },
+            &plan.here,
+        )
+        .await;
+        match started {
+            Ok(house) => Ok(Self { house, key, clock, ids }),
+            Err(error) => {
+                storage.close().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The services' sections, with the sandbox's address where the configuration gives none.
+fn sections(settings: &Settings) -> toml::Table {
+    let mut sections = settings.services.clone();
+    let payments = sections.entry("payments").or_insert_with(|| toml::Table::new().into());
+    if let Some(sandbox) = payments.as_table_mut().map(|payments| payments.entry("sandbox").or_insert_with(|| toml::Table::new().into()))
+        && let Some(sandbox) = sandbox.as_table_mut()
+    {
+        sandbox.entry("url").or_insert_with(|| format!("http://{}", settings.sandbox.listen).into());
+        sandbox.entry("public_url").or_insert_with(|| settings.sandbox.public_url().into());
+    }
+    sections
+}
+
+/// The cluster's key: configured, or made once and kept in the data directory, readable by its owner only.
+pub(crate) fn key(settings: &Settings) -> anyhow::Result<CtxKey> {
+    if !settings.cluster.key.is_empty() {
+        return Ok(CtxKey::new(settings.cluster.key.as_bytes()));
+    }
+    let path = settings.data_dir.0.join(KEY_FILE);
+    match std::fs::read(&path) {
+        Ok(key) if key.len() >= 32 => return Ok(CtxKey::new(&key)),
+        Ok(_) => anyhow::bail!("{} is too short to be a cluster key: remove it, and a new one is made", path.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+    let mut key = [0_u8; 32];
+    rand::rng().fill_bytes(&mut key);
+    let made = write_key(&path, &key);
+    made.with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(CtxKey::new(&key))
+}
+
+fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(key)?;
+    file.sync_all()
+}
+
+/// Where files and pictures go.
+fn objects(settings: &Settings) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    if settings.objects.url.is_empty() {
+        let dir = settings.data_dir.0.join("objects");
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        return Ok(Arc::new(LocalFileSystem::new_with_prefix(&dir)?));
+    }
+    let url = settings.objects.url.parse().with_context(|| format!("objects.url {:?} is not a URL like s3://bucket/prefix", settings.objects.url))?;
+    let options: BTreeMap<String, String> = settings.objects.options.clone();
+    let (store, prefix) = object_store::parse_url_opts(&url, options).context("objects.url or objects.options")?;
+    Ok(Arc::new(PrefixStore::new(store, prefix)))
+}

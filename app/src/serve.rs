@@ -1,0 +1,125 @@
+//! A process that serves: binds its ports, starts the market, listens, and drains when told to stop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::market::Market;
+use crate::modules::Plan;
+use crate::settings::Settings;
+use crate::{figures, grpc, http};
+
+/// A serving process.
+pub(crate) struct Serving {
+    pub(crate) market: Market,
+    tasks: JoinSet<anyhow::Result<()>>,
+    listening: CancellationToken,
+    drain: Duration,
+}
+
+/// The ports are bound before anything else starts, so that a taken one is told at once.
+struct Ports {
+    http: TcpListener,
+    grpc: TcpListener,
+    sandbox: Option<TcpListener>,
+}
+
+impl Serving {
+    pub(crate) async fn start(settings: &Settings, plan: &Plan) -> anyhow::Result<Self> {
+        let figures = figures::start()?;
+        let ports = Ports::bind(settings, plan).await?;
+        let market = Market::open(settings, plan).await?;
+        match Self::listen(settings, plan, &market, ports, figures).await {
+            Ok((tasks, listening)) => Ok(Self { market, tasks, listening, drain: Duration::from_secs(settings.http.drain_seconds) }),
+            Err(error) => {
+                market.house.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn listen(settings: &Settings, plan: &Plan, market: &Market, ports: Ports, figures: PrometheusHandle) -> anyhow::Result<(JoinSet<anyhow::Result<()>>, CancellationToken)> {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        if let Some(listener) = ports.sandbox {
+            tasks.spawn(sandbox::serve(sandbox(settings, market), listener, stop.clone()));
+        }
+        let router = http::router(settings, market, plan, figures)?;
+        tasks.spawn(grpc::serve(market, plan, ports.grpc, stop.clone()).await?);
+        tasks.spawn(http::serve(ports.http, router, stop.clone()));
+        tracing::info!(http = %settings.http.listen, grpc = %settings.grpc.listen, services = plan.here.len(), "serving");
+        Ok((tasks, stop))
+    }
+
+    /// Serves until a signal or a failure, then drains: no new work, what is under way is finished, then the storage is closed.
+    pub(crate) async fn until_stopped(mut self) -> anyhow::Result<()> {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let failed = tokio::select! {
+            _ = interrupt.recv() => None,
+            _ = terminate.recv() => None,
+            ended = self.tasks.join_next() => Some(ended),
+        };
+        tracing::info!("stopping: finishing what is under way");
+        // Streams and background work end first; they would hold the listeners open.
+        self.market.house.stopping().cancel();
+        self.listening.cancel();
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::select! {
+            () = drained => {}
+            () = tokio::time::sleep(self.drain) => tracing::warn!("some requests did not finish in time and are broken off"),
+            _ = interrupt.recv() => tracing::warn!("asked again: requests under way are broken off"),
+        }
+        self.market.house.stop().await;
+        tracing::info!("stopped");
+        match failed {
+            None | Some(None) => Ok(()),
+            Some(Some(ended)) => ended.context("a listener panicked")?.and_then(|()| bail!("a listener ended by itself")),
+        }
+    }
+}
+
+impl Ports {
+    async fn bind(settings: &Settings, plan: &Plan) -> anyhow::Result<Self> {
+        let with_sandbox = settings.sandbox.run && plan.here.iter().any(|module| module.name == "payments");
+        Ok(Self {
+            http: bind(settings.http.listen, "--http", "http.listen").await?,
+            grpc: bind(settings.grpc.listen, "--grpc", "grpc.listen").await?,
+            sandbox: if with_sandbox { Some(bind(settings.sandbox.listen, "MARKETHUB__SANDBOX__LISTEN", "sandbox.listen").await?) } else { None },
+        })
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str, key: &str) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            bail!("port {} is taken: another program, perhaps another MarketHub, listens on {address}. Stop it, or choose another port with {flag} or {key} in markethub.toml", address.port())
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {address} ({key})")),
+    }
+}
+
+/// The sandbox's side of the account that payments has with it.
+fn sandbox(settings: &Settings, market: &Market) -> sandbox::Settings {
+    let account = settings.services.get("payments").and_then(|payments| payments.get("sandbox"));
+    let key = |name: &str, built_in: &str| account.and_then(|account| account.get(name)).and_then(toml::Value::as_str).unwrap_or(built_in).to_owned();
+    let mut return_origins = vec![settings.http.public_url(), format!("http://{}", settings.http.listen)];
+    return_origins.dedup();
+    sandbox::Settings {
+        public_url: settings.sandbox.public_url(),
+        secret_key: key("secret_key", "sk_sandbox"),
+        publishable_key: key("publishable_key", "pk_sandbox"),
+        webhook_url: Some(format!("http://{}/v1/webhooks/sandbox", settings.http.listen)),
+        webhook_secret: key("webhook_secret", "whsec_sandbox"),
+        return_origins,
+        data_dir: settings.data_dir.0.join("sandbox"),
+        timings: sandbox::Timings::default(),
+        clock: market.clock.clone(),
+    }
+}
