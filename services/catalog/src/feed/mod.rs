@@ -2,5 +2,6 @@
 
 pub(crate) mod file;
 pub(crate) mod mapping;
+pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod taxonomy;

@@ -116,10 +116,6 @@ impl Planner {
         Self { compiled, tree, decimal, skus: HashMap::new(), groups: HashMap::new(), categories: HashMap::new() }
     }
 
-    pub(crate) fn as_draft(&self) -> bool {
-        self.compiled.as_draft
-    }
-
     /// Judges the next row.
     pub(crate) fn judge(&mut self, row: Row) -> Result<Draft, RowError> {
         let line = row.line;

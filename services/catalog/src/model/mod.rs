@@ -3,6 +3,7 @@
 pub(crate) mod amount;
 pub(crate) mod category;
 pub(crate) mod diff;
+pub(crate) mod edit;
 pub(crate) mod gtin;
 pub(crate) mod measure;
 pub(crate) mod picture;

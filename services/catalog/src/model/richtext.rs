@@ -25,7 +25,8 @@ pub(crate) fn description(text: &str) -> String {
     let marked_up = text.contains(['<', '&']);
     let clean = if marked_up { RICH.clean(text).to_string() } else { text.replace('>', "&gt;") };
     let clean = clean.replace('\0', "");
-    if marked_up && clean.contains('<') { clean } else { clean.replace("\r\n", "\n").replace('\n', "<br>") }
+    let clean = clean.trim();
+    if marked_up && clean.contains('<') { clean.to_owned() } else { clean.replace("\r\n", "\n").replace('\n', "<br>") }
 }
 
 /// A title, brand, tag: plain text. Markup is taken out, character references are read, white space becomes single spaces.
