@@ -33,6 +33,7 @@ const LONGEST_SOCKET_PATH: usize = 107;
 const SOCKET_FILE: &str = ".s.PGSQL.5432";
 /// Recovery after a crash replays what was written since the last checkpoint, which may take a while.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 const ORPHANS_TIMEOUT: Duration = Duration::from_secs(10);
 const SUPERVISE_EVERY: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(10);
@@ -156,11 +157,20 @@ impl Running {
         if self.purpose == Purpose::Tests || self.stopped.swap(true, Ordering::SeqCst) {
             return;
         }
-        if !self.has_exited() {
-            run(self.server.stop_command("fast"));
-        }
-        if let Some(mut child) = self.child().take() {
-            let _exit = child.wait();
+        let asked = Instant::now();
+        for again in 0_u32.. {
+            if self.has_exited() {
+                break;
+            }
+            if asked.elapsed() > STOP_TIMEOUT {
+                tracing::error!("PostgreSQL does not stop; it is left running and will be adopted by the next start");
+                break;
+            }
+            // Asked more than once, because a server that is just starting has not told its number yet.
+            if again % 100 == 0 {
+                self.server.signal("INT");
+            }
+            std::thread::sleep(POLL);
         }
         // The next one need not wait until the last handle on us is dropped.
         let _freed = self.lock.unlock();
@@ -174,7 +184,8 @@ impl Running {
     fn has_exited(&self) -> bool {
         match self.child().as_mut() {
             Some(child) => child.try_wait().ok().flatten().is_some(),
-            None => running::postmaster(&self.server.data()).is_none(),
+            // Its pid file goes a moment before it does.
+            None => running::postmaster(&self.server.data()).is_none() && !running::anyone_in(&self.server.data()),
         }
     }
 
@@ -265,10 +276,14 @@ impl Server {
         command
     }
 
-    fn stop_command(&self, mode: &str) -> Command {
-        let mut command = self.command("pg_ctl");
-        command.args(["stop", "-s", "-w", "-t", "60", "-m", mode, "-D"]).arg(self.data());
-        command
+    /// Sends the server a signal: INT asks it to end all sessions and stop, QUIT to stop at once and recover later.
+    fn signal(&self, signal: &str) {
+        if let Some(pid) = running::postmaster(&self.data()) {
+            let sent = self.command("pg_ctl").args(["kill", signal, &pid.to_string()]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            if let Err(error) = sent {
+                tracing::warn!(%error, "pg_ctl could not be run");
+            }
+        }
     }
 
     /// Makes the cluster if there is none. Done beside and renamed, so that a half-made one is never used.
@@ -322,8 +337,7 @@ impl Server {
                 }
             }
             tracing::warn!(pid, "the PostgreSQL that an earlier MarketHub left running does not answer; stopping it");
-            let command = self.stop_command("immediate");
-            let _ran = tokio::task::spawn_blocking(move || run(command)).await;
+            self.signal("QUIT");
         }
         self.clear_remains().await;
         Ok(false)
@@ -388,13 +402,6 @@ fn make_dir(path: &Path) -> Result<(), EmbeddedError> {
 
 fn is_state(error: &sqlx::Error, state: &str) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == state)
-}
-
-fn run(mut command: Command) {
-    let ran = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if let Err(error) = ran {
-        tracing::warn!(%error, "pg_ctl could not be run");
-    }
 }
 
 /// Takes the data directory for this process.

@@ -145,6 +145,7 @@ impl Consumer {
     /// Follows every cell of the source, those that come later too, until told to stop.
     pub(crate) async fn run(self, tasks: TaskTracker, stop: CancellationToken) {
         let mut followed = std::collections::BTreeSet::new();
+        let mut pause = FIRST_PAUSE;
         loop {
             match self.cells().await {
                 Ok(cells) => {
@@ -156,7 +157,8 @@ impl Consumer {
                 }
                 Err(error) => tracing::debug!(source = self.source, error = error.message(), "the cells of a log are not known yet"),
             }
-            let pause = if followed.is_empty() { FIRST_PAUSE } else { CELLS_EVERY };
+            // A source that starts a moment after us is found soon, one that is away is not pestered.
+            pause = if followed.is_empty() { (pause * 2).min(CELLS_EVERY) } else { CELLS_EVERY };
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return;
             }

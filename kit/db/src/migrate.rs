@@ -57,7 +57,8 @@ pub(crate) async fn prepare(owner: &mut PgConnection, options: &PgConnectOptions
     let ready: bool = sqlx::query_scalar(
         "select to_regnamespace('kit') is not null
             and (select count(*) from pg_roles where rolname in ('mh_owner', 'mh_app')) = 2
-            and coalesce(pg_has_role(current_user, to_regrole('mh_owner'), 'member'), false)",
+            and coalesce(pg_has_role(current_user, to_regrole('mh_owner'), 'member'), false)
+            and coalesce(has_database_privilege(to_regrole('mh_owner'), current_database(), 'create'), false)",
     )
     .fetch_one(&mut *owner)
     .await?;

@@ -122,15 +122,8 @@ impl upkeep_server::Upkeep for UpkeepService {
     async fn list_dead_letters(&self, request: Request<proto::ListDeadLettersRequest>) -> Result<Response<proto::ListDeadLettersResponse>, Status> {
         Ctx::of(&request)?.require_service()?;
         let request = request.into_inner();
-        let db = self.upkeep(&request.service)?.db();
         let limit = if request.limit == 0 { MOST_LETTERS } else { request.limit.min(MOST_LETTERS) };
-        let rows: Vec<Letter> = sqlx::query_as("select number, source, cell, event, error, attempts, failed_at from dead_letter order by number limit $1")
-            .bind(i64::from(limit))
-            .fetch_all(db.pool())
-            .await
-            .map_err(DbError::from)
-            .map_err(status)?;
-        let dead_letters = rows.into_iter().map(Letter::into_proto).collect();
+        let dead_letters = self.upkeep(&request.service)?.dead_letters(limit).await.map_err(status)?;
         Ok(Response::new(proto::ListDeadLettersResponse { dead_letters }))
     }
 
@@ -142,31 +135,6 @@ impl upkeep_server::Upkeep for UpkeepService {
             Some(Ok(())) => Ok(Response::new(proto::RetryDeadLetterResponse {})),
             Some(Err(error)) => Err(Status::failed_precondition(format!("the event failed again: {error}"))),
             None => Err(Status::not_found("there is no such dead letter")),
-        }
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct Letter {
-    number: i64,
-    source: String,
-    cell: String,
-    event: Vec<u8>,
-    error: String,
-    attempts: i32,
-    failed_at: kit_core::Time,
-}
-
-impl Letter {
-    fn into_proto(self) -> proto::DeadLetter {
-        proto::DeadLetter {
-            number: self.number,
-            source: self.source,
-            cell: self.cell,
-            event: proto::LoggedEvent::decode(self.event.as_slice()).ok(),
-            error: self.error,
-            attempts: u32::try_from(self.attempts).unwrap_or_default(),
-            failed_at: Some(kit_rpc::timestamp(self.failed_at)),
         }
     }
 }

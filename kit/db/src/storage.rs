@@ -55,6 +55,7 @@ pub struct Schema {
 }
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A statement, a wait for a lock and a transaction left open each end by themselves, so that one stuck client cannot hold up
@@ -85,6 +86,12 @@ pub(crate) struct Database {
     owner: PgConnectOptions,
     app: PgConnectOptions,
     pub(crate) hub: Hub,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }
 
 impl Storage {
@@ -152,11 +159,14 @@ impl Storage {
         u64::try_from(counted.ok()?).ok()
     }
 
-    /// Waits for the last statements, closes every connection and stops the embedded cluster.
+    /// Waits a while for open transactions, closes every connection and stops the embedded cluster.
     pub async fn close(&self) {
         self.0.stop.cancel();
         let pools = std::mem::take(&mut *self.0.pools.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        futures::future::join_all(pools.iter().map(PgPool::close)).await;
+        let closed = futures::future::join_all(pools.iter().map(PgPool::close));
+        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            tracing::warn!("some transactions were still open after {CLOSE_TIMEOUT:?}; they are rolled back");
+        }
         if let Some(embedded) = &self.0.embedded {
             embedded.stop().await;
         }
@@ -226,6 +236,9 @@ fn open_error(error: OpenError) -> DbError {
 }
 
 fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(OpenError::Url("another scheme".to_owned()));
+    }
     PgConnectOptions::from_str(url).map_err(|error| OpenError::Url(error.to_string()))
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use kit_core::{Clock, Time};
-use kit_rpc::Link;
+use kit_rpc::{Link, proto};
+use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -144,6 +145,15 @@ impl Upkeep {
         Ok(())
     }
 
+    /// Events that could not be applied, the oldest first.
+    pub async fn dead_letters(&self, limit: u32) -> Result<Vec<proto::DeadLetter>, DbError> {
+        let rows: Vec<Letter> = sqlx::query_as("select number, source, cell, event, error, attempts, failed_at from dead_letter order by number limit $1")
+            .bind(i64::from(limit))
+            .fetch_all(self.0.db.pool())
+            .await?;
+        Ok(rows.into_iter().map(Letter::into_proto).collect())
+    }
+
     /// Applies a dead letter again. `None`: there is none of this number; otherwise the outcome.
     pub async fn retry_dead_letter(&self, number: i64) -> Result<Option<Result<(), String>>, DbError> {
         for consumer in self.consumers() {
@@ -152,10 +162,6 @@ impl Upkeep {
             }
         }
         Ok(None)
-    }
-
-    pub(crate) fn db(&self) -> &Db {
-        &self.0.db
     }
 
     fn consumers(&self) -> Vec<Consumer> {
@@ -178,6 +184,31 @@ async fn record(db: Db, stop: CancellationToken) {
         }
         if stop.run_until_cancelled(tokio::time::sleep(RECORD_EVERY)).await.is_none() {
             return;
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Letter {
+    number: i64,
+    source: String,
+    cell: String,
+    event: Vec<u8>,
+    error: String,
+    attempts: i32,
+    failed_at: Time,
+}
+
+impl Letter {
+    fn into_proto(self) -> proto::DeadLetter {
+        proto::DeadLetter {
+            number: self.number,
+            source: self.source,
+            cell: self.cell,
+            event: proto::LoggedEvent::decode(self.event.as_slice()).ok(),
+            error: self.error,
+            attempts: u32::try_from(self.attempts).unwrap_or_default(),
+            failed_at: Some(kit_rpc::timestamp(self.failed_at)),
         }
     }
 }

@@ -22,8 +22,10 @@ impl Binaries {
         dirs.extend(fs::read_dir("/usr").into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.to_string_lossy().starts_with("/usr/pgsql-")).map(|path| path.join("bin")));
         // PATH is how the operating system finds programs, not a setting of ours.
         dirs.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+        // A link in PATH leads to where the programs' libraries are too.
+        let real = |dir: PathBuf| dir.join("postgres").canonicalize().ok().and_then(|program| program.parent().map(Path::to_owned));
         let complete = |dir: &PathBuf| ["postgres", "initdb", "pg_ctl"].iter().all(|program| dir.join(program).exists());
-        let versions = dirs.into_iter().filter(complete).filter_map(|dir| Some((version(&dir)?, dir)));
+        let versions = dirs.into_iter().filter_map(real).filter(complete).filter_map(|dir| Some((version(&dir)?, dir)));
         let fitting = versions.filter(|(version, _)| wanted.map_or(*version >= OLDEST, |wanted| *version == wanted));
         fitting.max_by_key(|(version, _)| *version).map(|(_, dir)| Self { dir })
     }

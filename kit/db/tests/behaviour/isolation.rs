@@ -1,10 +1,10 @@
 //! Who sees what: row-level security, cells, placement, roles.
 
-mod support;
+
 
 use kit_core::UserId;
 use kit_db::{DbError, Scope, Settings, Storage, Tx};
-use support::{House, SOURCE, tenant};
+use crate::support::{House, SOURCE, tenant};
 use uuid::Uuid;
 
 async fn add(tx: &mut Tx, owner: kit_core::TenantId, name: &str) -> Result<(), DbError> {

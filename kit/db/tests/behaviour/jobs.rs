@@ -1,6 +1,6 @@
 //! Jobs: one runner at a time, panics contained, overdue ones seen. And idempotency keys.
 
-mod support;
+
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use chrono::Duration as Span;
 use futures::FutureExt;
 use kit_core::Clock;
 use kit_db::{Earlier, Upkeep};
-use support::House;
+use crate::support::House;
 
 fn upkeep(house: &House) -> Upkeep {
     Upkeep::new(house.mirror.clone(), Clock::System, house.stop.clone())

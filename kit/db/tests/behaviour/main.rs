@@ -1,0 +1,6 @@
+//! What kit-db promises, on a real database.
+
+mod events;
+mod isolation;
+mod jobs;
+mod support;
