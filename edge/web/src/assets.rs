@@ -64,7 +64,8 @@ pub(crate) fn url(name: &str) -> &'static str {
 }
 
 /// Every address and its content, for writing pages to disk.
-pub fn all() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+#[cfg(test)]
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static [u8])> {
     FILES.iter().map(|(name, _, content)| (url(name), *content))
 }
 

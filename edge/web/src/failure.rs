@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use kit_core::Code;
-use kit_rpc::{Problem, http_status, problem_of};
+use kit_rpc::{http_status, problem_of};
 use maud::{Markup, html};
 
 use crate::ui::{self, Head};
@@ -15,22 +15,21 @@ pub(crate) type Page = Result<Response, Failure>;
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) code: Code,
-    pub(crate) problem: Option<Problem>,
     /// For people; empty: the page's own words for the code.
     pub(crate) message: String,
 }
 
 impl Failure {
     pub(crate) fn not_found() -> Self {
-        Self { code: Code::NotFound, problem: None, message: String::new() }
+        Self { code: Code::NotFound, message: String::new() }
     }
 
     pub(crate) fn forbidden(message: &str) -> Self {
-        Self { code: Code::Forbidden, problem: None, message: message.to_owned() }
+        Self { code: Code::Forbidden, message: message.to_owned() }
     }
 
     pub(crate) fn invalid(message: &str) -> Self {
-        Self { code: Code::Invalid, problem: None, message: message.to_owned() }
+        Self { code: Code::Invalid, message: message.to_owned() }
     }
 }
 
@@ -40,8 +39,8 @@ impl From<tonic::Status> for Failure {
         // An address with a wrong id in it names nothing, which is what 404 says.
         let wrong_id = problem.code == Code::Invalid && problem.violations.iter().any(|violation| violation.field.ends_with("_id"));
         let code = if wrong_id { Code::NotFound } else { problem.code };
-        let message = if matches!(code, Code::Internal | Code::NotFound | Code::Unavailable | Code::Timeout) { String::new() } else { problem.message.clone() };
-        Self { code, problem: Some(problem), message }
+        let message = if matches!(code, Code::Internal | Code::NotFound | Code::Unavailable | Code::Timeout) { String::new() } else { problem.message };
+        Self { code, message }
     }
 }
 
@@ -106,7 +105,7 @@ fn sentence(text: &str) -> String {
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     let visit = crate::visit::sample::nobody();
-    let failure = |code, message: &str| Failure { code, problem: None, message: message.to_owned() };
+    let failure = |code, message: &str| Failure { code, message: message.to_owned() };
     vec![
         ("failure-404", view(&visit, &Failure::not_found())),
         ("failure-500", view(&visit, &failure(Code::Internal, ""))),

@@ -47,7 +47,7 @@ impl<S: Sync> FromRequestParts<S> for Here {
     type Rejection = Failure;
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
         let visit = parts.extensions.get::<Arc<Visit>>().cloned();
-        visit.map(Here).ok_or(Failure { code: Code::Internal, problem: None, message: String::new() })
+        visit.map(Here).ok_or(Failure { code: Code::Internal, message: String::new() })
     }
 }
 

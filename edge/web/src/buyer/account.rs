@@ -21,7 +21,7 @@ use crate::visit::Visit;
 
 /// A guest has a cart and orders, but no account.
 pub(crate) fn account_needed(visit: &Visit) -> Result<(), Failure> {
-    if visit.viewer.signed_in { Ok(()) } else { Err(Failure { code: Code::Unauthenticated, problem: None, message: String::new() }) }
+    if visit.viewer.signed_in { Ok(()) } else { Err(Failure { code: Code::Unauthenticated, message: String::new() }) }
 }
 
 pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {

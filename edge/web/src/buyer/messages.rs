@@ -14,7 +14,7 @@ use crate::visit::Visit;
 
 pub(crate) async fn list(State(site): State<Web>, here: Here, UrlQuery(at): UrlQuery<Cursor>) -> Page {
     if here.ctx.user().is_none() {
-        return Err(Failure { code: kit_core::Code::Unauthenticated, problem: None, message: String::new() });
+        return Err(Failure { code: kit_core::Code::Unauthenticated, message: String::new() });
     }
     let request = ListMyMessagesRequest { limit: 30, cursor: at.cursor.clone() };
     let found = site.notifications.clone().list_my_messages(here.ctx.request(request)).await?.into_inner();

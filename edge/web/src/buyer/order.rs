@@ -74,7 +74,7 @@ const LIVE: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(crate) async fn list(State(site): State<Web>, here: Here, UrlQuery(at): UrlQuery<Cursor>) -> Page {
     if here.ctx.user().is_none() {
-        return Err(Failure { code: Code::Unauthenticated, problem: None, message: String::new() });
+        return Err(Failure { code: Code::Unauthenticated, message: String::new() });
     }
     let request = ListOrdersRequest { cursor: at.cursor.clone(), ..Default::default() };
     let found: ListOrdersResponse = site.orders.clone().list_orders(here.ctx.request(request)).await?.into_inner();

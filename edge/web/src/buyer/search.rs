@@ -1,7 +1,7 @@
 //! Searching all shops, one category, or one store.
 
 use api_catalog::{Category, GetCategoryRequest, ListCategoriesRequest};
-use api_search::{SearchResponse, SuggestRequest, Suggestion, SuggestionKind};
+use api_search::{SuggestRequest, Suggestion, SuggestionKind};
 use axum::extract::{Path, RawQuery, State};
 use axum::response::IntoResponse;
 use maud::{Markup, html};
@@ -113,6 +113,7 @@ pub(crate) fn suggestions(found: &[Suggestion]) -> Markup {
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::buyer::sample::{facets, hits};
+    use api_search::SearchResponse;
     use crate::visit::sample;
     let query = |raw: &str| Query::parse("/search", Some(raw));
     let found = |hits: Vec<api_search::Hit>| SearchResponse { total: u64::try_from(hits.len()).unwrap() * 37, hits, next_cursor: "bmV4dA".to_owned(), facets: facets(), ..SearchResponse::default() };

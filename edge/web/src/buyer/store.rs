@@ -1,6 +1,5 @@
 //! A shop's own page, and all shops.
 
-use api_search::SearchResponse;
 use api_tenants::{GetStoreRequest, ListStoresRequest, ListStoresResponse, PublicStore};
 use axum::extract::{Path, Query as UrlQuery, RawQuery, State};
 use axum::response::IntoResponse;
@@ -101,6 +100,7 @@ pub(crate) fn view_list(visit: &Visit, stores: &ListStoresResponse, later: bool)
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::buyer::sample::{LONG, facets, hits, stores};
     use crate::visit::sample;
+    use api_search::SearchResponse;
     let mut open = stores().remove(2);
     if let Some(store) = &mut open.store {
         store.shipping_policy = "We pack on weekdays and ship within two days.\nOversize parcels go by freight.".to_owned();

@@ -57,7 +57,7 @@ const ENTRIES: [(&str, &str, &str, &str, &str); 10] = [
 /// Only the marketplace's own staff get past here; each service checks the permission of the operation itself.
 fn staff(visit: &Visit) -> Result<(), Failure> {
     if !visit.viewer.signed_in {
-        return Err(Failure { code: kit_core::Code::Unauthenticated, problem: None, message: String::new() });
+        return Err(Failure { code: kit_core::Code::Unauthenticated, message: String::new() });
     }
     if visit.is_operator() { Ok(()) } else { Err(Failure::forbidden("the operator console is for the staff of the market")) }
 }

@@ -36,7 +36,7 @@ const ENTRIES: [(&str, &str, &str, &str, &str); 2] =
 /// Only people who work for a tenant get past here; each service checks the permission of the operation itself.
 fn working(visit: &Visit) -> Result<(), Failure> {
     if !visit.viewer.signed_in {
-        return Err(Failure { code: kit_core::Code::Unauthenticated, problem: None, message: String::new() });
+        return Err(Failure { code: kit_core::Code::Unauthenticated, message: String::new() });
     }
     if visit.tenant().is_some() { Ok(()) } else { Err(Failure::forbidden("you do not work for a shop yet; apply for one from your account")) }
 }

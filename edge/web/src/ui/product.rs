@@ -22,7 +22,6 @@ pub(crate) struct Shot {
 
 pub(crate) const IN_GRID: Shot = Shot { sizes: "(max-width: 34rem) 45vw, (max-width: 60rem) 30vw, 15rem", eager: false };
 pub(crate) const IN_ROW: Shot = Shot { sizes: "6rem", eager: false };
-pub(crate) const IN_PAGE: Shot = Shot { sizes: "(max-width: 60rem) 100vw, 40rem", eager: true };
 
 /// A square picture; a drawing of its own colour where there is none. The space is reserved before anything loads.
 pub(crate) fn picture(media: &str, alt: &str, seed: &str, shot: Shot) -> Markup {
