@@ -13,27 +13,36 @@ use crate::psp::PspError;
 use crate::store;
 
 impl Payments {
-    /// Asks the PSP until nothing urgent is open. Goes on even when the caller gives up waiting, so that no answer is lost.
+    /// Asks the PSP what is open, until nothing urgent is. Goes on even when the caller gives up waiting, so that no answer is lost.
     /// `first`: nobody can have asked for this payment before.
     pub(super) async fn drive(&self, ctx: &Ctx, payment: Payment, first: bool) -> Result<Payment, Error> {
         let (payments, ctx) = (self.clone(), ctx.clone());
-        let driven = tokio::spawn(async move { payments.drive_here(&ctx, payment, first).await });
-        driven.await.unwrap_or_else(|_| Err(kit_db::DbError::from(kit_db::BatchFailed::Panicked).into()))
+        let ask = payment.next_ask();
+        joined(tokio::spawn(async move { payments.drive_from(&ctx, payment, ask, first).await })).await
     }
 
-    async fn drive_here(&self, ctx: &Ctx, mut payment: Payment, first: bool) -> Result<Payment, Error> {
-        let mut asked: Option<Ask> = None;
-        for _ in 0..MAX_ASKS {
-            // What was just asked is not asked again at once, and whoever must be waited for (the buyer, the PSP) is not pressed.
-            let urgent = |ask: &Ask| asked.is_none() || (asked.as_ref() != Some(ask) && !matches!(ask, Ask::Retrieve | Ask::Find));
-            let Some(ask) = payment.next_ask().filter(urgent) else { break };
-            let wish = self.put(&payment, &ask, first && asked.is_none()).await?;
+    /// Carries out one capture or refund, whatever else is open: that is the business of whoever asked for it.
+    pub(super) async fn carry_out(&self, ctx: &Ctx, payment: Payment, ask: Ask) -> Result<Payment, Error> {
+        let (payments, ctx) = (self.clone(), ctx.clone());
+        let carried_out = async move {
+            let wish = payments.put(&payment, &ask, false).await?;
+            payments.change(&ctx, &payment, wish).await
+        };
+        joined(tokio::spawn(carried_out)).await
+    }
+
+    async fn drive_from(&self, ctx: &Ctx, mut payment: Payment, mut next: Option<Ask>, first: bool) -> Result<Payment, Error> {
+        let mut asked = Vec::new();
+        while let Some(ask) = next.take() {
+            let wish = self.put(&payment, &ask, first && asked.is_empty()).await?;
             let unanswered = matches!(wish, Wish::Silent);
             payment = self.change(ctx, &payment, wish).await?;
-            if unanswered {
-                break;
+            asked.push(ask);
+            // What was asked just now is not asked again at once, and whoever must be waited for (the buyer, the PSP) is not pressed.
+            let urgent = |ask: &Ask| !asked.contains(ask) && !matches!(ask, Ask::Retrieve | Ask::Find);
+            if !unanswered && asked.len() < MAX_ASKS {
+                next = payment.next_ask().filter(urgent);
             }
-            asked = Some(ask);
         }
         Ok(payment)
     }
@@ -90,4 +99,9 @@ impl Payments {
         let answers: Vec<_> = stream::iter(due).map(ask).buffer_unordered(RECONCILED_AT_ONCE).collect().await;
         answers.into_iter().collect()
     }
+}
+
+/// The outcome of work that goes on without its caller.
+async fn joined(work: tokio::task::JoinHandle<Result<Payment, Error>>) -> Result<Payment, Error> {
+    work.await.unwrap_or_else(|_| Err(kit_db::DbError::from(kit_db::BatchFailed::Panicked).into()))
 }

@@ -2,24 +2,31 @@
 
 use api_payments::{CaptureId, PaymentId, RefundId};
 use kit_rpc::Ctx;
+use uuid::Uuid;
 
 use super::{Payments, Wish};
 use crate::error::Error;
-use crate::model::{Movement, MovementState, Payment, Portion};
+use crate::model::{Ask, Movement, Payment, Portion};
 
 impl Payments {
     pub(crate) async fn capture(&self, ctx: &Ctx, payment: PaymentId, id: CaptureId, portions: Vec<Portion>) -> Result<(Movement, Payment), Error> {
-        let payment = self.changed(ctx, payment, Wish::Capture { id, portions }).await?;
-        let payment = self.carried_out(ctx, payment, |payment| payment.captures.iter().find(|capture| capture.id == id.uuid()).cloned()).await?;
-        let capture = payment.captures.iter().find(|capture| capture.id == id.uuid()).cloned();
-        Ok((capture.ok_or(Error::NotFound(payment.id))?, payment))
+        let reserved = self.changed(ctx, payment, Wish::Capture { id, portions }).await?;
+        let capture = find(&reserved.captures, id.uuid(), payment)?;
+        if !capture.is_pending() {
+            return Ok((capture, reserved));
+        }
+        let done = self.carry_out(ctx, reserved, Ask::Capture { id, amount_minor: capture.amount_minor() }).await?;
+        Ok((find(&done.captures, id.uuid(), payment)?, done))
     }
 
     pub(crate) async fn refund(&self, ctx: &Ctx, payment: PaymentId, id: RefundId, portions: Vec<Portion>, reason: String) -> Result<(Movement, Payment), Error> {
-        let payment = self.changed(ctx, payment, Wish::Refund { id, portions, reason }).await?;
-        let payment = self.carried_out(ctx, payment, |payment| payment.refunds.iter().find(|refund| refund.id == id.uuid()).cloned()).await?;
-        let refund = payment.refunds.iter().find(|refund| refund.id == id.uuid()).cloned();
-        Ok((refund.ok_or(Error::NotFound(payment.id))?, payment))
+        let reserved = self.changed(ctx, payment, Wish::Refund { id, portions, reason }).await?;
+        let refund = find(&reserved.refunds, id.uuid(), payment)?;
+        if !refund.is_pending() {
+            return Ok((refund, reserved));
+        }
+        let done = self.carry_out(ctx, reserved, Ask::Refund { id, amount_minor: refund.amount_minor() }).await?;
+        Ok((find(&done.refunds, id.uuid(), payment)?, done))
     }
 
     /// Gives up what is held; a payment whose outcome is open is voided as soon as it is known.
@@ -31,10 +38,8 @@ impl Payments {
     async fn changed(&self, ctx: &Ctx, payment: PaymentId, wish: Wish) -> Result<Payment, Error> {
         self.changes.run(super::Change { ctx: ctx.clone(), payment, wish }).await
     }
+}
 
-    /// Asks the PSP unless the movement was settled before.
-    async fn carried_out(&self, ctx: &Ctx, payment: Payment, movement: impl Fn(&Payment) -> Option<Movement>) -> Result<Payment, Error> {
-        let pending = movement(&payment).is_some_and(|movement| movement.state == MovementState::Pending);
-        if pending { self.drive(ctx, payment, false).await } else { Ok(payment) }
-    }
+fn find(movements: &[Movement], id: Uuid, payment: PaymentId) -> Result<Movement, Error> {
+    movements.iter().find(|movement| movement.id == id).cloned().ok_or(Error::NotFound(payment))
 }

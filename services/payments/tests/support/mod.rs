@@ -1,0 +1,269 @@
+//! The payments service on a real database, with the real sandbox PSP beside it, each reaching the other over HTTP only.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api_orders::{OrderId, SubOrderId};
+use api_payments::payments_client::PaymentsClient;
+use api_payments::{
+    AuthorizeRequest, CaptureRequest, GetPaymentRequest, Payment, PaymentId, PaymentState, PaymentsEvent, ReceiveWebhookRequest, RefundRequest, Split, SubOrderAmount,
+    TrialBalanceRequest, payments_event,
+};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use kit_core::{Clock, Ids, TenantId, UserId};
+use kit_db::Storage;
+use kit_module::{House, Settings};
+use kit_rpc::proto::event_log_client::EventLogClient;
+use kit_rpc::proto::{Money, ReadEventsRequest};
+use kit_rpc::{Actor, Ctx, CtxKey, Link};
+use object_store::memory::InMemory;
+use prost::Message;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) struct Stand {
+    pub(crate) house: House,
+    pub(crate) ids: Ids,
+    pub(crate) psp: String,
+    pub(crate) http: reqwest::Client,
+    stop: CancellationToken,
+    _dir: tempfile::TempDir,
+}
+
+type Client = PaymentsClient<Link>;
+
+/// What a test says of one split: (tenant, goods, shipping, tax, commission in basis points).
+pub(crate) type Share = (TenantId, i64, i64, i64, u32);
+
+pub(crate) fn eur(amount_minor: i64) -> Money {
+    Money { amount_minor, currency: "EUR".to_owned() }
+}
+
+impl Stand {
+    pub(crate) async fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(kit_db::Settings { durable: false, ..kit_db::Settings::in_dir(dir.path()) }).await.unwrap();
+        let (hooks, psp) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let psp_url = format!("http://{}", psp.local_addr().unwrap());
+        let sections: toml::Table = toml::from_str(&format!(
+            "[payments]\nreconcile_every_ms = 200\nsandbox.url = \"{psp_url}\"\nguard.timeout_ms = 700\nguard.failures_to_open = 1000\nguard.pause_ms = 5"
+        ))
+        .unwrap();
+        let clock = Clock::System;
+        let ids = Ids::new(clock.clone());
+        let settings = Settings {
+            storage,
+            clock: clock.clone(),
+            ids: ids.clone(),
+            objects: Arc::new(InMemory::new()),
+            data_dir: dir.path().to_owned(),
+            public_url: "http://shop.example".to_owned(),
+            sections,
+            remotes: BTreeMap::new(),
+            key: CtxKey::new(b"the key of the tests"),
+        };
+        let house = House::start(settings, &[&service_payments::MODULE]).await.unwrap();
+        let stop = CancellationToken::new();
+        let sandbox = sandbox::Settings {
+            public_url: psp_url.clone(),
+            secret_key: "sk_sandbox".into(),
+            publishable_key: "pk_sandbox".into(),
+            webhook_url: Some(format!("http://{}/hook", hooks.local_addr().unwrap())),
+            webhook_secret: "whsec_sandbox".into(),
+            return_origins: vec!["http://shop.example".into()],
+            data_dir: dir.path().join("sandbox"),
+            timings: sandbox::Timings {
+                later: Duration::from_millis(400),
+                hang: Duration::from_secs(3),
+                delay: Duration::from_millis(300),
+                webhook_delay: Duration::from_millis(800),
+                retry: Duration::from_millis(100),
+                ..sandbox::Timings::default()
+            },
+            clock,
+        };
+        tokio::spawn(sandbox::serve(sandbox, psp, stop.clone()));
+        let client = PaymentsClient::new(house.links().to("payments").unwrap());
+        let app = axum::Router::new().route("/hook", axum::routing::post(hook)).with_state(client);
+        tokio::spawn(async move { axum::serve(hooks, app).await });
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { house, ids, psp: psp_url, http, stop, _dir: dir }
+    }
+
+    pub(crate) async fn close(self) {
+        self.stop.cancel();
+        self.house.stop().await;
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        PaymentsClient::new(self.house.links().to("payments").unwrap())
+    }
+
+    pub(crate) fn service(&self) -> Ctx {
+        Ctx::service("orders", "test")
+    }
+
+    pub(crate) fn operator(&self) -> Ctx {
+        Ctx { permissions: permissions(&["operator:payments.read", "operator:payments.write"]), ..self.buyer(self.ids.next()) }
+    }
+
+    pub(crate) fn seller(&self, tenant: TenantId) -> Ctx {
+        Ctx { tenant: Some(tenant), permissions: permissions(&["seller:payments.read"]), ..self.buyer(self.ids.next()) }
+    }
+
+    pub(crate) fn buyer(&self, buyer: UserId) -> Ctx {
+        Ctx { actor: Actor::User(buyer), ..Ctx::anonymous("test") }
+    }
+
+    /// A request to pay these shares with a token.
+    pub(crate) fn asks(&self, token: &str, shares: &[Share]) -> AuthorizeRequest {
+        let split = |(tenant, goods, shipping, tax, commission_bps): &Share| Split {
+            sub_order_id: self.ids.next::<api_orders::SubOrderKind>().to_string(),
+            tenant_id: tenant.to_string(),
+            goods: Some(eur(*goods)),
+            shipping: Some(eur(*shipping)),
+            tax: Some(eur(*tax)),
+            commission_bps: *commission_bps,
+            commission_fixed: None,
+        };
+        AuthorizeRequest {
+            payment_id: self.ids.next::<api_payments::PaymentKind>().to_string(),
+            order_id: OrderId::from(self.ids.uuid()).to_string(),
+            buyer_id: UserId::from(self.ids.uuid()).to_string(),
+            amount: Some(eur(shares.iter().map(|share| share.1 + share.2 + share.3).sum())),
+            method_token: token.to_owned(),
+            return_url: "http://shop.example/orders/1".to_owned(),
+            splits: shares.iter().map(split).collect(),
+            ..AuthorizeRequest::default()
+        }
+    }
+
+    /// A plain payment of 100.00 with 10 % commission.
+    pub(crate) fn plain(&self, token: &str) -> AuthorizeRequest {
+        self.asks(token, &[(self.ids.next(), 10_000, 0, 0, 1_000)])
+    }
+
+    pub(crate) async fn authorize(&self, request: &AuthorizeRequest) -> Payment {
+        self.try_authorize(request).await.unwrap()
+    }
+
+    pub(crate) async fn try_authorize(&self, request: &AuthorizeRequest) -> Result<Payment, tonic::Status> {
+        Ok(self.client().authorize(self.service().request(request.clone())).await?.into_inner().payment.unwrap())
+    }
+
+    pub(crate) async fn capture(&self, payment_id: &str, parts: Vec<SubOrderAmount>) -> Result<api_payments::CaptureResponse, tonic::Status> {
+        let capture_id = self.ids.next::<api_payments::CaptureKind>().to_string();
+        let request = CaptureRequest { payment_id: payment_id.to_owned(), capture_id, parts };
+        Ok(self.client().capture(self.service().request(request)).await?.into_inner())
+    }
+
+    pub(crate) async fn refund(&self, payment_id: &str, parts: Vec<SubOrderAmount>) -> Result<api_payments::RefundResponse, tonic::Status> {
+        let refund_id = self.ids.next::<api_payments::RefundKind>().to_string();
+        let request = RefundRequest { payment_id: payment_id.to_owned(), refund_id, parts, reason: "cancelled by the seller".to_owned() };
+        Ok(self.client().refund(self.service().request(request)).await?.into_inner())
+    }
+
+    pub(crate) async fn get(&self, payment_id: &str) -> Payment {
+        let request = self.service().request(GetPaymentRequest { payment_id: payment_id.to_owned() });
+        self.client().get_payment(request).await.unwrap().into_inner().payment.unwrap()
+    }
+
+    /// Waits until the payment is in a state.
+    pub(crate) async fn becomes(&self, payment_id: &str, state: PaymentState) -> Payment {
+        for _ in 0..200 {
+            let payment = self.get(payment_id).await;
+            if payment.state() == state {
+                return payment;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{payment_id} should become {state:?}, it is {:?}", self.get(payment_id).await);
+    }
+
+    /// Waits until these events have been told about a payment, in this order, and no others.
+    pub(crate) async fn has_told(&self, payment_id: &str, expected: &[&str]) {
+        let mut told = Vec::new();
+        // A reader of a log stays below the oldest running transaction, so the newest event may show a moment later.
+        for _ in 0..100 {
+            told = self.events(payment_id).await.iter().map(kind).collect();
+            if told == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        panic!("{payment_id}: expected {expected:?}, told {told:?}");
+    }
+
+    pub(crate) async fn events(&self, payment_id: &str) -> Vec<payments_event::Body> {
+        let key = payment_id.parse::<PaymentId>().unwrap().uuid().to_string();
+        let mut log = EventLogClient::new(self.house.links().to("payments").unwrap());
+        let request = ReadEventsRequest { service: "payments".into(), cell: "home".into(), after: None, limit: 10_000, wait_ms: 0 };
+        let events = log.read(self.service().request(request)).await.unwrap().into_inner().events;
+        let ours = events.into_iter().filter(|event| event.key == key);
+        ours.map(|event| PaymentsEvent::decode(event.payload).unwrap().body.unwrap()).collect()
+    }
+
+    /// What the sandbox itself has recorded under a payment's key.
+    pub(crate) async fn at_psp(&self, payment_id: &str) -> Value {
+        self.psp_request(reqwest::Method::GET, &format!("/v1/payments?idempotency_key={payment_id}"), None).await
+    }
+
+    pub(crate) async fn faults(&self, faults: Value) {
+        self.psp_request(reqwest::Method::PUT, "/v1/faults", Some(faults)).await;
+    }
+
+    async fn psp_request(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
+        let request = self.http.request(method, format!("{}{path}", self.psp)).bearer_auth("sk_sandbox");
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        request.send().await.unwrap().json().await.unwrap_or(json!(null))
+    }
+
+    /// Everything that must hold at any time.
+    pub(crate) async fn ledger_balances(&self) {
+        let proof = self.client().trial_balance(self.operator().request(TrialBalanceRequest {})).await.unwrap().into_inner();
+        assert!(proof.balanced && proof.sums.iter().all(|sum| sum.amount_minor == 0), "{:?}", proof.differences);
+    }
+}
+
+pub(crate) fn part(sub_order_id: &str, minor: i64) -> SubOrderAmount {
+    let _checked: SubOrderId = sub_order_id.parse().unwrap();
+    SubOrderAmount { sub_order_id: sub_order_id.to_owned(), amount: Some(eur(minor)) }
+}
+
+pub(crate) fn reason(status: &tonic::Status) -> String {
+    kit_rpc::problem_of(status).reason
+}
+
+fn kind(event: &payments_event::Body) -> &'static str {
+    match event {
+        payments_event::Body::PaymentAuthorized(_) => "authorized",
+        payments_event::Body::PaymentActionRequired(_) => "action_required",
+        payments_event::Body::PaymentFailed(_) => "failed",
+        payments_event::Body::PaymentCaptured(_) => "captured",
+        payments_event::Body::CaptureFailed(_) => "capture_failed",
+        payments_event::Body::PaymentVoided(_) => "voided",
+        payments_event::Body::RefundSucceeded(_) => "refunded",
+        payments_event::Body::RefundFailed(_) => "refund_failed",
+    }
+}
+
+fn permissions(words: &[&str]) -> Arc<BTreeSet<String>> {
+    Arc::new(words.iter().map(|word| (*word).to_owned()).collect())
+}
+
+/// What the REST edge does with a webhook: its body and headers, as they came.
+async fn hook(State(mut client): State<Client>, headers: HeaderMap, content: Bytes) -> StatusCode {
+    let headers: HashMap<String, String> = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
+    let request = ReceiveWebhookRequest { psp: "sandbox".into(), content, content_type: "application/json".into(), headers };
+    match client.receive_webhook(Ctx::anonymous("hook").request(request)).await {
+        Ok(_) => StatusCode::OK,
+        Err(_) => StatusCode::BAD_REQUEST,
+    }
+}
