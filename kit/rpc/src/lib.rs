@@ -7,6 +7,7 @@ mod status;
 pub mod wire;
 
 /// Messages that all contracts share.
+#[expect(clippy::as_conversions, reason = "the generated code has some")]
 pub mod proto {
     tonic::include_proto!("kit.v1");
     pub mod google_api {
@@ -26,7 +27,12 @@ use kit_core::{Currency, Money, MoneyError, Time};
 #[macro_export]
 macro_rules! contract {
     ($service:literal) => {
-        include!(concat!(env!("OUT_DIR"), "/markethub.", $service, ".v1.rs"));
+        #[expect(clippy::as_conversions, reason = "the generated code has some")]
+        mod generated {
+            include!(concat!(env!("OUT_DIR"), "/markethub.", $service, ".v1.rs"));
+        }
+        pub use generated::*;
+
         /// The contract as a serialized `FileDescriptorSet`, from which the edge makes REST routes and OpenAPI.
         pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
     };

@@ -33,7 +33,7 @@ create trigger audit_entry_append_only before update or delete or truncate on au
 
 -- The end of the chain, locked by whoever appends.
 create table audit_head (
-    only     boolean primary key default true check (only),
+    head     boolean primary key default true check (head),
     sequence bigint not null,
     hash     bytea not null check (length(hash) = 32)
 );
