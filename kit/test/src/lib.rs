@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kit_core::{Clock, Ids, TenantId, Time, UserId};
-use kit_db::Storage;
 use kit_db::testing::TestDatabase;
+use kit_db::{Position, Storage, Upkeep};
 use kit_module::{House, Module, Settings};
-use kit_rpc::{Actor, Ctx, CtxKey, Link};
+use kit_rpc::{Actor, Ctx, CtxKey, Link, Links};
 use object_store::local::LocalFileSystem;
 use sqlx::{Connection, PgConnection};
 
@@ -77,6 +77,10 @@ async fn open(modules: &[&'static Module], clock: &Clock, ids: &Ids, data: &temp
 }
 
 impl Market {
+    pub fn links(&self) -> Links {
+        self.house.links()
+    }
+
     /// The link to a service, to put its generated client over.
     pub fn link(&self, service: &str) -> Link {
         self.house.links().to(service).expect("the service is part of the test")
@@ -93,31 +97,46 @@ impl Market {
     /// Waits until every consumer has applied everything that its source here has told.
     pub async fn settle(&self) {
         let begin = Instant::now();
-        let mut level_before = false;
+        let mut level_before = None;
         loop {
-            let behind = self.behind().await;
-            if behind.is_empty() && level_before {
+            let (behind, positions) = self.behind().await;
+            // Level twice at the same places: no effect of one consumer was on its way to another between the looks.
+            if behind.is_empty() && level_before.as_ref() == Some(&positions) {
                 return;
             }
-            level_before = behind.is_empty();
+            level_before = behind.is_empty().then_some(positions);
             assert!(begin.elapsed() < PATIENCE, "these did not get level: {behind:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// The consumers that are not level, and why.
-    async fn behind(&self) -> Vec<String> {
-        let mut behind = Vec::new();
+    /// The consumers that are not level, and why; and where all are.
+    async fn behind(&self) -> (Vec<String>, Vec<Position>) {
+        let (mut behind, mut positions) = (Vec::new(), Vec::new());
         for upkeep in self.house.upkeeps() {
             let states = upkeep.consumer_states().await.expect("the consumers tell how they are");
             for state in states.iter().filter(|state| self.house.here().contains(&state.source)) {
-                assert!(state.dead_letters == 0, "{} could not apply an event of {}: {:?}", upkeep.service(), state.source, state.trouble);
+                positions.push(state.position);
+                if state.dead_letters > 0 {
+                    panic!("{} could not apply events of {}: {:?}", upkeep.service(), state.source, self.dead_letters(upkeep.service()).await);
+                }
                 if state.behind > 0 {
                     behind.push(format!("{} follows {}: {} behind, {:?}", upkeep.service(), state.source, state.behind, state.trouble));
                 }
             }
         }
-        behind
+        (behind, positions)
+    }
+
+    /// What a service could not apply: the event's kind and the error.
+    pub async fn dead_letters(&self, service: &str) -> Vec<(String, String)> {
+        let letters = self.upkeep(service).dead_letters(100).await.expect("the dead letters are read");
+        letters.into_iter().map(|letter| (letter.event.unwrap_or_default().kind, letter.error)).collect()
+    }
+
+    fn upkeep(&self, service: &str) -> &Upkeep {
+        let upkeep = self.house.upkeeps().iter().find(|upkeep| upkeep.service() == service);
+        upkeep.unwrap_or_else(|| panic!("{service} is not part of the test"))
     }
 
     /// A connection as the owner of all tables, for tests of what even the owner's mistakes must not do.
@@ -127,9 +146,7 @@ impl Market {
 
     /// Runs a job of a service now.
     pub async fn run_job(&self, service: &str, job: &str) {
-        let upkeep = self.house.upkeeps().iter().find(|upkeep| upkeep.service() == service);
-        let upkeep = upkeep.unwrap_or_else(|| panic!("{service} is not part of the test"));
-        upkeep.run_now(job).await.expect("the job runs");
+        self.upkeep(service).run_now(job).await.expect("the job runs");
     }
 
     fn ctx(&self, actor: Actor, tenant: Option<TenantId>, permissions: impl Iterator<Item = String>) -> Ctx {
