@@ -1,5 +1,5 @@
 //! Payments against the real sandbox PSP over HTTP, on a real database.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test tells by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test tells by panicking")]
 
 mod support;
 
