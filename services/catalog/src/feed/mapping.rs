@@ -116,7 +116,7 @@ impl Mapping {
             }));
         }
         for field in ["sku", "title", "price"] {
-            if self.source(field, shape).is_none() {
+            if self.source(field, shape).is_none() && !self.columns.contains_key(field) {
                 wrongs.push(wrong(format!("mapping.columns.{field}"), "must be mapped to a column"));
             }
         }
