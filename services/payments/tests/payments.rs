@@ -230,7 +230,7 @@ async fn wrong_requests_are_refused_with_their_field_and_forged_webhooks_are_not
     assert_eq!(reason(&stand.capture(&unknown, Vec::new()).await.unwrap_err()), "PAYMENT_NOT_FOUND");
 
     let body = br#"{"events":[]}"#;
-    let now = stand_now();
+    let now = stand.now();
     for (signature, expected) in [
         (None, "WEBHOOK_SIGNATURE_INVALID"),
         (Some("t=1,v1=00".to_owned()), "WEBHOOK_SIGNATURE_INVALID"),
@@ -245,10 +245,6 @@ async fn wrong_requests_are_refused_with_their_field_and_forged_webhooks_are_not
         assert_eq!(reason(&refused), expected);
     }
     stand.close().await;
-}
-
-fn stand_now() -> i64 {
-    kit_core::Clock::System.now().timestamp()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -272,5 +268,28 @@ async fn a_buyer_keeps_a_card_pays_with_it_again_and_forgets_it() {
     let listed = stand.client().list_payments(stand.operator().request(ListPaymentsRequest { limit: 1, ..Default::default() })).await.unwrap().into_inner();
     assert_eq!((listed.payments.len(), listed.payments[0].payment_id.as_str()), (1, again.payment_id.as_str()));
     assert!(!listed.next_cursor.is_empty());
+    stand.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_itself_refuses_an_entry_that_does_not_balance_and_any_change_of_the_past() {
+    let stand = Stand::open().await;
+    let payment = stand.authorize(&stand.plain("tok_visa")).await;
+    stand.capture(&payment.payment_id, Vec::new()).await.unwrap();
+    let mut owner = stand.owner().await;
+    // As the application's role, with everything in sight: row-level security is not what refuses.
+    sqlx::raw_sql("set search_path = payments, kit; set mh.scope = 'platform'; set role mh_app").execute(&mut owner).await.unwrap();
+    let add = "insert into ledger_posting (entry_id, line, account_id, amount_minor, currency)
+        select entry_id, line + 100, account_id, case when line = 1 then $1 else -1 end, currency from ledger_posting where line <= 2";
+    let unbalanced = sqlx::query(add).bind(2_i64).execute(&mut owner).await.unwrap_err();
+    assert_eq!(unbalanced.as_database_error().unwrap().constraint(), Some("ledger_balances"));
+    assert_eq!(sqlx::query(add).bind(1_i64).execute(&mut owner).await.unwrap().rows_affected(), 2, "a balanced pair is accepted");
+    for past in ["update ledger_posting set amount_minor = 1", "delete from ledger_posting", "update ledger_entry set kind = 'refund'", "truncate ledger_posting"] {
+        let refused = sqlx::query(past).execute(&mut owner).await.unwrap_err();
+        assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("42501"), "{past}: the application may not");
+    }
+    for beyond in ["update payment set captured_minor = amount_minor + 1", "update payment set refunded_minor = captured_minor + 1"] {
+        assert!(sqlx::query(beyond).execute(&mut owner).await.unwrap_err().as_database_error().unwrap().is_check_violation(), "{beyond}");
+    }
     stand.close().await;
 }

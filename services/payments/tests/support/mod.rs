@@ -1,7 +1,6 @@
 //! The payments service on a real database, with the real sandbox PSP beside it, each reaching the other over HTTP only.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use api_orders::{OrderId, SubOrderId};
@@ -14,24 +13,21 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use kit_core::{Clock, Ids, TenantId, UserId};
-use kit_db::Storage;
-use kit_module::{House, Settings};
 use kit_rpc::proto::event_log_client::EventLogClient;
 use kit_rpc::proto::{Money, ReadEventsRequest};
-use kit_rpc::{Actor, Ctx, CtxKey, Link};
-use object_store::memory::InMemory;
+use kit_rpc::{Ctx, Link};
+use kit_test::Market;
 use prost::Message;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) struct Stand {
-    pub(crate) house: House,
+    market: Market,
     pub(crate) ids: Ids,
     pub(crate) psp: String,
     pub(crate) http: reqwest::Client,
     stop: CancellationToken,
-    _dir: tempfile::TempDir,
 }
 
 type Client = PaymentsClient<Link>;
@@ -45,28 +41,13 @@ pub(crate) fn eur(amount_minor: i64) -> Money {
 
 impl Stand {
     pub(crate) async fn open() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let storage = Storage::open(kit_db::Settings { durable: false, ..kit_db::Settings::in_dir(dir.path()) }).await.unwrap();
         let (hooks, psp) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
         let psp_url = format!("http://{}", psp.local_addr().unwrap());
-        let sections: toml::Table = toml::from_str(&format!(
+        let sections = format!(
             "[payments]\nreconcile_every_ms = 200\nsandbox.url = \"{psp_url}\"\nguard.timeout_ms = 700\nguard.failures_to_open = 1000\nguard.pause_ms = 5"
-        ))
-        .unwrap();
-        let clock = Clock::System;
-        let ids = Ids::new(clock.clone());
-        let settings = Settings {
-            storage,
-            clock: clock.clone(),
-            ids: ids.clone(),
-            objects: Arc::new(InMemory::new()),
-            data_dir: dir.path().to_owned(),
-            public_url: "http://shop.example".to_owned(),
-            sections,
-            remotes: BTreeMap::new(),
-            key: CtxKey::new(b"the key of the tests"),
-        };
-        let house = House::start(settings, &[&service_payments::MODULE]).await.unwrap();
+        );
+        let market = kit_test::start_with(&[&service_payments::MODULE], &sections).await;
+        let clock = market.clock.clone();
         let stop = CancellationToken::new();
         let sandbox = sandbox::Settings {
             public_url: psp_url.clone(),
@@ -75,7 +56,7 @@ impl Stand {
             webhook_url: Some(format!("http://{}/hook", hooks.local_addr().unwrap())),
             webhook_secret: "whsec_sandbox".into(),
             return_origins: vec!["http://shop.example".into()],
-            data_dir: dir.path().join("sandbox"),
+            data_dir: market.data.path().join("sandbox"),
             timings: sandbox::Timings {
                 later: Duration::from_millis(400),
                 hang: Duration::from_secs(3),
@@ -84,39 +65,48 @@ impl Stand {
                 retry: Duration::from_millis(100),
                 ..sandbox::Timings::default()
             },
-            clock,
+            clock: clock.clone(),
         };
+        tokio::spawn(passing(clock, stop.clone()));
         tokio::spawn(sandbox::serve(sandbox, psp, stop.clone()));
-        let client = PaymentsClient::new(house.links().to("payments").unwrap());
+        let client = PaymentsClient::new(market.link("payments"));
         let app = axum::Router::new().route("/hook", axum::routing::post(hook)).with_state(client);
         tokio::spawn(async move { axum::serve(hooks, app).await });
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { house, ids, psp: psp_url, http, stop, _dir: dir }
+        Self { ids: market.ids.clone(), market, psp: psp_url, http, stop }
     }
 
     pub(crate) async fn close(self) {
         self.stop.cancel();
-        self.house.stop().await;
+        self.market.house.stop().await;
     }
 
     pub(crate) fn client(&self) -> Client {
-        PaymentsClient::new(self.house.links().to("payments").unwrap())
+        PaymentsClient::new(self.market.link("payments"))
     }
 
     pub(crate) fn service(&self) -> Ctx {
-        Ctx::service("orders", "test")
+        self.market.service()
     }
 
     pub(crate) fn operator(&self) -> Ctx {
-        Ctx { permissions: permissions(&["operator:payments.read", "operator:payments.write"]), ..self.buyer(self.ids.next()) }
+        self.market.operator(&["payments.read", "payments.write"])
     }
 
     pub(crate) fn seller(&self, tenant: TenantId) -> Ctx {
-        Ctx { tenant: Some(tenant), permissions: permissions(&["seller:payments.read"]), ..self.buyer(self.ids.next()) }
+        self.market.seller(tenant, &["payments.read"])
     }
 
     pub(crate) fn buyer(&self, buyer: UserId) -> Ctx {
-        Ctx { actor: Actor::User(buyer), ..Ctx::anonymous("test") }
+        self.market.buyer_as(buyer)
+    }
+
+    pub(crate) async fn owner(&self) -> sqlx::PgConnection {
+        self.market.owner().await
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.market.clock.now().timestamp()
     }
 
     /// A request to pay these shares with a token.
@@ -200,7 +190,7 @@ impl Stand {
 
     pub(crate) async fn events(&self, payment_id: &str) -> Vec<payments_event::Body> {
         let key = payment_id.parse::<PaymentId>().unwrap().uuid().to_string();
-        let mut log = EventLogClient::new(self.house.links().to("payments").unwrap());
+        let mut log = EventLogClient::new(self.market.link("payments"));
         let request = ReadEventsRequest { service: "payments".into(), cell: "home".into(), after: None, limit: 10_000, wait_ms: 0 };
         let events = log.read(self.service().request(request)).await.unwrap().into_inner().events;
         let ours = events.into_iter().filter(|event| event.key == key);
@@ -254,8 +244,14 @@ fn kind(event: &payments_event::Body) -> &'static str {
     }
 }
 
-fn permissions(words: &[&str]) -> Arc<BTreeSet<String>> {
-    Arc::new(words.iter().map(|word| (*word).to_owned()).collect())
+/// Lets the market's time pass as ours does.
+async fn passing(clock: Clock, stop: CancellationToken) {
+    let mut seen = std::time::Instant::now();
+    while stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(10))).await.is_some() {
+        let passed = chrono::Duration::from_std(seen.elapsed()).unwrap();
+        seen = std::time::Instant::now();
+        clock.advance(passed);
+    }
 }
 
 /// What the REST edge does with a webhook: its body and headers, as they came.
