@@ -111,7 +111,7 @@ pub(crate) async fn count(db: &mut PgConnection, entries: &[Entry]) -> Result<()
 
 /// Counts by service and kind since a moment, to the hour, most often first.
 pub(crate) async fn counts(db: &mut PgConnection, since: Time) -> Result<Vec<(String, String, i64)>, Error> {
-    let query = sqlx::query_as("select service, kind, sum(count)::bigint from audit_hour where hour >= date_trunc('hour', $1) group by service, kind order by 3 desc, 1, 2");
+    let query = sqlx::query_as("select service, kind, sum(count)::bigint from audit_hour where hour >= date_trunc('hour', $1::timestamptz) group by service, kind order by 3 desc, 1, 2");
     Ok(query.bind(since).fetch_all(db).await?)
 }
 

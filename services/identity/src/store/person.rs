@@ -140,7 +140,7 @@ fn email_taken(error: sqlx::Error) -> Error {
 pub(crate) async fn add_account(db: &mut PgConnection, account: &NewAccount<'_>) -> Result<(), Error> {
     sqlx::query(
         "insert into person (user_id, email, email_verified_at, password_hash, name, language, guest, created_at)
-         values ($1, $2, case when $3 then $7 end, $4, $5, $6, false, $7)",
+         values ($1, $2, case when $3 then $7::timestamptz end, $4, $5, $6, false, $7)",
     )
     .bind(account.id.uuid())
     .bind(account.email.as_str())
@@ -217,7 +217,7 @@ pub(crate) async fn mark_verified(db: &mut PgConnection, id: UserId, now: Time) 
 
 /// Disables with a reason, or enables without one.
 pub(crate) async fn save_disabled(db: &mut PgConnection, id: UserId, reason: Option<&str>, now: Time) -> Result<(), Error> {
-    sqlx::query("update person set disabled_reason = $2, disabled_at = case when $2::text is null then null else $3 end, version = version + 1 where user_id = $1")
+    sqlx::query("update person set disabled_reason = $2, disabled_at = case when $2::text is null then null else $3::timestamptz end, version = version + 1 where user_id = $1")
         .bind(id.uuid())
         .bind(reason)
         .bind(now)
