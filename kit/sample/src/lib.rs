@@ -2,12 +2,15 @@
 //! the REST edge, links between processes. It is no part of the market.
 
 mod books;
+mod stand;
 
 pub mod api {
     kit_rpc::contract!("shelf");
 }
 
 use kit_module::Module;
+
+pub use stand::Stand;
 
 pub static MODULE: Module = Module {
     name: "shelf",
