@@ -33,7 +33,7 @@ pub use signature::{SIGNATURE_HEADER, sign};
 /// Serves the sandbox on `listener` until `stop`, then finishes requests under way, writes the journal out and returns.
 pub async fn serve(settings: Settings, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let (hook_sender, hook_queue) = webhooks::queue();
-    let world = Arc::new(world::World::open(settings, hook_sender).context("the sandbox PSP cannot read its journal")?);
+    let world = Arc::new(world::World::open(settings.normal(), hook_sender).context("the sandbox PSP cannot read its journal")?);
     let deliveries = tokio::spawn(webhooks::deliver(Arc::clone(&world), hook_queue, stop.clone()));
     let timers = tokio::spawn(timers::run(Arc::clone(&world), stop.clone()));
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kit_core::Clock;
+use url::Url;
 
 /// One merchant account at the sandbox, and where the sandbox lives.
 #[derive(Debug, Clone)]
@@ -18,12 +19,33 @@ pub struct Settings {
     pub webhook_url: Option<String>,
     /// Signs webhooks.
     pub webhook_secret: String,
-    /// Origins a browser may be sent back to, as in `http://127.0.0.1:8080`.
+    /// Origins a browser may be sent back to, as in `http://127.0.0.1:8080`. One on the own machine stands for all names of that machine.
     pub return_origins: Vec<String>,
     /// Holds the journal.
     pub data_dir: PathBuf,
     pub timings: Timings,
     pub clock: Clock,
+}
+
+impl Settings {
+    /// Brings the URLs into one form, and registers `localhost` beside `127.0.0.1`: browsers are sent to either.
+    pub(crate) fn normal(mut self) -> Self {
+        self.public_url = self.public_url.trim_end_matches('/').to_owned();
+        let origins = self.return_origins.iter().filter_map(|origin| Url::parse(origin).ok());
+        let named = origins.flat_map(|url| {
+            let own_machine = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+            let aliases: &[&str] = if own_machine { &["localhost", "127.0.0.1", "[::1]"] } else { &[] };
+            let with_host = |host: &&str| {
+                let mut alias = url.clone();
+                alias.set_host(Some(host)).ok().map(|()| alias.origin().ascii_serialization())
+            };
+            std::iter::once(url.origin().ascii_serialization()).chain(aliases.iter().filter_map(with_host)).collect::<Vec<_>>()
+        });
+        self.return_origins = named.collect();
+        self.return_origins.sort();
+        self.return_origins.dedup();
+        self
+    }
 }
 
 /// How long things take; tests shorten them.

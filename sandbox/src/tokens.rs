@@ -108,7 +108,7 @@ fn back(mut url: Url, fields: &[(String, String)], made: &Result<Token, Error>) 
 pub(crate) fn allowed_return(settings: &Settings, return_url: &str) -> Result<Url, Error> {
     let url = Url::parse(return_url).map_err(|_| Error::invalid("return_url", "is not an absolute URL"))?;
     let origin = url.origin().ascii_serialization();
-    let registered = settings.return_origins.iter().any(|allowed| allowed.trim_end_matches('/') == origin);
+    let registered = settings.return_origins.contains(&origin);
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() || !registered {
         return Err(Error::invalid("return_url", "is not of an origin that the merchant has registered"));
     }

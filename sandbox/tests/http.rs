@@ -55,7 +55,7 @@ impl Sandbox {
             publishable_key: "pk_test".into(),
             webhook_url: Some(receiver(received.clone()).await),
             webhook_secret: "whsec_test".into(),
-            return_origins: vec!["http://shop.example".into()],
+            return_origins: vec!["http://shop.example/".into(), "http://127.0.0.1:8080".into()],
             data_dir: data_dir.to_owned(),
             timings: Timings { later: quick, hang: Duration::from_secs(2), delay: quick, webhook_delay: quick * 5, retry: quick, ..Timings::default() },
             clock: Clock::System,
@@ -189,8 +189,11 @@ async fn a_wrong_card_comes_back_with_its_field_and_a_foreign_return_url_goes_no
     let location = sandbox.card_form("4242 4242 4242 4241", "http://shop.example/").await.unwrap();
     assert_eq!(query_of(&location, "payment_error_field").as_deref(), Some("number"));
     assert!(query_of(&location, "payment_token").is_none());
-    for foreign in ["http://evil.example/", "http://shop.example.evil.example/", "javascript:alert(1)", "http://u:p@shop.example/", "https://shop.example/", "/relative"] {
+    for foreign in ["http://evil.example/", "http://shop.example.evil.example/", "javascript:alert(1)", "http://u:p@shop.example/", "https://shop.example/", "http://localhost:8081/", "/relative"] {
         assert_eq!(sandbox.card_form("4242424242424242", foreign).await, Err(400), "{foreign}");
+    }
+    for own in ["http://localhost:8080/a", "http://127.0.0.1:8080/", "http://[::1]:8080/"] {
+        assert!(sandbox.card_form("4242424242424242", own).await.is_ok_and(|location| location.starts_with(own)), "{own}");
     }
     let refused = sandbox.client.get(format!("{}/v1/events", sandbox.url)).bearer_auth("pk_test").send().await.unwrap();
     assert_eq!(refused.status(), 401, "the publishable key opens nothing");
