@@ -39,7 +39,8 @@ impl From<tonic::Status> for Failure {
         // An address with a wrong id in it names nothing, which is what 404 says.
         let wrong_id = problem.code == Code::Invalid && problem.violations.iter().any(|violation| violation.field.ends_with("_id"));
         let code = if wrong_id { Code::NotFound } else { problem.code };
-        let message = if matches!(code, Code::Internal | Code::NotFound | Code::Unavailable | Code::Timeout) { String::new() } else { problem.message };
+        let message =
+            if matches!(code, Code::Internal | Code::NotFound | Code::Unavailable | Code::Timeout) { String::new() } else { problem.message };
         Self { code, message }
     }
 }
@@ -73,10 +74,16 @@ pub(crate) fn view(visit: &Visit, failure: &Failure) -> Markup {
         Code::NotFound => ("search", "There is nothing here", "The page may have moved, or a shop no longer sells what was here."),
         Code::Forbidden => ("lock", "This is not yours to see", "You are signed in, but this page needs rights your account does not have."),
         Code::Invalid => ("circle-help", "That did not make sense to us", "Something in the address or the form was not right."),
-        Code::Conflict | Code::Stale | Code::Refused => ("refresh-cw", "That is no longer possible", "Things have changed since you opened the page. Go back and look again."),
+        Code::Conflict | Code::Stale | Code::Refused => {
+            ("refresh-cw", "That is no longer possible", "Things have changed since you opened the page. Go back and look again.")
+        }
         Code::TooMany => ("clock", "A little slower, please", "Too many requests came from you just now. Wait a moment and try again."),
-        Code::Unavailable | Code::Timeout => ("sprout", "We will be right back", "Part of the market does not answer right now. Try again in a moment."),
-        Code::Internal | Code::Unauthenticated => ("triangle-alert", "Something broke on our side", "It has been noted. Try again in a moment; nothing you entered was half done."),
+        Code::Unavailable | Code::Timeout => {
+            ("sprout", "We will be right back", "Part of the market does not answer right now. Try again in a moment.")
+        }
+        Code::Internal | Code::Unauthenticated => {
+            ("triangle-alert", "Something broke on our side", "It has been noted. Try again in a moment; nothing you entered was half done.")
+        }
     };
     let text = if failure.message.is_empty() { text.to_owned() } else { sentence(&failure.message) };
     let head = Head { title, ..Head::default() };

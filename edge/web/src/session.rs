@@ -70,7 +70,11 @@ impl FromRequest<Web> for Posted {
 /// Refuses a form that does not repeat the visitor's own token.
 pub(crate) fn proven(visit: Option<&Visit>, token: &str) -> Result<(), Failure> {
     let proven = visit.is_some_and(|visit| !token.is_empty() && same(token.as_bytes(), visit.csrf.as_bytes()));
-    if proven { Ok(()) } else { Err(Failure::forbidden("the form was open too long or came from elsewhere; go back, reload the page and send it again")) }
+    if proven {
+        Ok(())
+    } else {
+        Err(Failure::forbidden("the form was open too long or came from elsewhere; go back, reload the page and send it again"))
+    }
 }
 
 /// Compares without telling by its duration where two texts differ.
@@ -129,7 +133,11 @@ async fn arrive(site: &Site, parts: &Parts) -> (Visit, Vec<HeaderValue>) {
     ctx.address = address(parts);
     let mut new_cookies = Vec::new();
     let session = cookies.get(&site.cookie(SESSION)).to_owned();
-    let viewer = if session.is_empty() { Viewer::default() } else { authenticate(site, &mut ctx, &session, cookies.get(&site.cookie(TENANT)), &mut new_cookies).await };
+    let viewer = if session.is_empty() {
+        Viewer::default()
+    } else {
+        authenticate(site, &mut ctx, &session, cookies.get(&site.cookie(TENANT)), &mut new_cookies).await
+    };
     let mut csrf = cookies.get(&site.cookie(CSRF)).to_owned();
     if csrf.len() != 32 {
         csrf = site.secret();
@@ -298,7 +306,8 @@ mod tests {
 
     #[test]
     fn only_our_own_addresses_are_gone_back_to() {
-        for (next, safe) in [("/cart?x=1", "/cart?x=1"), ("//evil.example", "/"), ("https://evil.example", "/"), ("/\\evil.example", "/"), ("", "/")] {
+        for (next, safe) in [("/cart?x=1", "/cart?x=1"), ("//evil.example", "/"), ("https://evil.example", "/"), ("/\\evil.example", "/"), ("", "/")]
+        {
             assert_eq!(safe_next(next, "/"), safe);
         }
     }

@@ -103,7 +103,17 @@ pub(crate) mod sample {
     }
 
     pub(crate) fn nobody() -> Visit {
-        let names = ["Electronics", "Home & Garden", "Furniture", "Sporting Goods", "Toys & Games", "Office Supplies", "Software", "Health & Beauty", "Arts & Entertainment"];
+        let names = [
+            "Electronics",
+            "Home & Garden",
+            "Furniture",
+            "Sporting Goods",
+            "Toys & Games",
+            "Office Supplies",
+            "Software",
+            "Health & Beauty",
+            "Arts & Entertainment",
+        ];
         let categories = names.iter().enumerate().map(|(index, name)| NavCategory { id: format!("cat_{index:032x}"), name: (*name).to_owned() });
         Visit {
             ctx: Ctx::anonymous("req_0198f0d1"),
@@ -131,14 +141,41 @@ pub(crate) mod sample {
     pub(crate) fn seller() -> Visit {
         let mut visit = buyer();
         visit.ctx.tenant = "ten_0198f0d1000070008000000000000001".parse().ok();
-        let words = ["catalog.read", "catalog.write", "inventory.read", "inventory.write", "orders.read", "orders.write", "fulfillment.read", "fulfillment.write", "store.read", "store.write", "staff.write", "payments.read"];
+        let words = [
+            "catalog.read",
+            "catalog.write",
+            "inventory.read",
+            "inventory.write",
+            "orders.read",
+            "orders.write",
+            "fulfillment.read",
+            "fulfillment.write",
+            "store.read",
+            "store.write",
+            "staff.write",
+            "payments.read",
+        ];
         visit.ctx.permissions = Arc::new(words.iter().map(|word| format!("seller:{word}")).collect());
         visit
     }
 
     pub(crate) fn operator() -> Visit {
         let mut visit = buyer();
-        let words = ["tenants.read", "tenants.write", "users.read", "catalog.write", "orders.read", "orders.write", "payments.read", "payments.write", "notifications.read", "audit.read", "health.read", "search.write", "jobs.write"];
+        let words = [
+            "tenants.read",
+            "tenants.write",
+            "users.read",
+            "catalog.write",
+            "orders.read",
+            "orders.write",
+            "payments.read",
+            "payments.write",
+            "notifications.read",
+            "audit.read",
+            "health.read",
+            "search.write",
+            "jobs.write",
+        ];
         visit.ctx.permissions = Arc::new(words.iter().map(|word| format!("operator:{word}")).collect());
         visit
     }

@@ -1,8 +1,8 @@
 //! The account: profile, password, address book, sessions.
 
 use api_identity::{
-    AddAddressRequest, ChangePasswordRequest, Country, DeleteAddressRequest, GetProfileRequest, ListAddressesRequest, ListCountriesRequest, ListSessionsRequest, RevokeSessionRequest,
-    SavedAddress, SessionInfo, UpdateAddressRequest, UpdateProfileRequest, User,
+    AddAddressRequest, ChangePasswordRequest, Country, DeleteAddressRequest, GetProfileRequest, ListAddressesRequest, ListCountriesRequest,
+    ListSessionsRequest, RevokeSessionRequest, SavedAddress, SessionInfo, UpdateAddressRequest, UpdateProfileRequest, User,
 };
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -47,16 +47,23 @@ pub(crate) fn view(visit: &Visit, user: &User) -> Markup {
     if visit.is_operator() {
         tiles.push(("/operator", "shield-check", "Operator console", "The whole market"));
     }
-    let hello = if user.name.is_empty() { "Your account".to_owned() } else { format!("Hello, {}", user.name.split_whitespace().next().unwrap_or_default()) };
+    let hello =
+        if user.name.is_empty() { "Your account".to_owned() } else { format!("Hello, {}", user.name.split_whitespace().next().unwrap_or_default()) };
     ui::page(
         visit,
         &head,
         html! {
             div.page-head { div { h1 { (hello) } p { (user.email) } } }
             @if !user.email_verified {
-                div.mb6 { (ui::notice(Tone::Warn, html! { p { "Your address is not confirmed yet. Look for our message, or have it sent again." } (form::post(visit, "/verify/resend", html! { button.link type="submit" { "Send it again" } })) })) }
+                div.mb6 {
+                    (ui::notice(Tone::Warn, html! { p { "Your address is not confirmed yet. Look for our message, or have it sent again." } (form::post(visit, "/verify/resend", html! { button.link type="submit" { "Send it again" } })) }))
+                }
             }
-            ul.account-grid { @for (address, picture, name, more) in tiles { li { a.tile href=(address) { (icon(picture)) span.name { (name) } span.more { (more) } } } } }
+            ul.account-grid {
+                @for (address, picture, name, more) in tiles {
+                    li { a.tile href=(address) { (icon(picture)) span.name { (name) } span.more { (more) } } }
+                }
+            }
         },
     )
 }
@@ -78,7 +85,11 @@ pub(crate) async fn update_profile(State(site): State<Web>, here: Here, Posted(f
 
 pub(crate) async fn change_password(State(site): State<Web>, here: Here, Posted(form): Posted) -> Page {
     let typed = |name: &str| form.all(name).first().cloned().unwrap_or_default();
-    let request = ChangePasswordRequest { old_password: typed("old_password"), new_password: typed("new_password"), keep_session_id: here.viewer.session_id.clone() };
+    let request = ChangePasswordRequest {
+        old_password: typed("old_password"),
+        new_password: typed("new_password"),
+        keep_session_id: here.viewer.session_id.clone(),
+    };
     match site.identity.clone().change_password(here.ctx.request(request)).await {
         Ok(_) => Ok(site.redirect("/account/profile", Tone::Good, "Your password is changed. Other devices are signed out.")),
         Err(status) => {
@@ -133,7 +144,12 @@ pub(crate) fn view_profile(visit: &Visit, email: &str, profile: &Form, password:
 
 pub(crate) async fn countries(site: &Site, visit: &Visit) -> Vec<Country> {
     // Without the list the form asks for a country code instead.
-    site.identity.clone().list_countries(visit.ctx.request(ListCountriesRequest {})).await.map(|answer| answer.into_inner().countries).unwrap_or_default()
+    site.identity
+        .clone()
+        .list_countries(visit.ctx.request(ListCountriesRequest {}))
+        .await
+        .map(|answer| answer.into_inner().countries)
+        .unwrap_or_default()
 }
 
 pub(crate) async fn address_book(site: &Site, visit: &Visit) -> Result<Vec<SavedAddress>, Failure> {
@@ -161,7 +177,10 @@ pub(crate) fn view_addresses(visit: &Visit, addresses: &[SavedAddress]) -> Marku
                     ul.grid.two {
                         @for saved in addresses {
                             li.card.stack {
-                                div.row.between.top { (address::lines(&saved.address.clone().unwrap_or_default())) @if saved.default { (ui::badge(Tone::Info, "Default")) } }
+                                div.row.between.top {
+                                    (address::lines(&saved.address.clone().unwrap_or_default()))
+                                    @if saved.default { (ui::badge(Tone::Info, "Default")) }
+                                }
                                 div.row.tight {
                                     a.btn.outline.small href={ "/account/addresses/" (saved.address_id) } { (icon("pencil")) "Change" }
                                     (form::post(visit, &format!("/account/addresses/{}/delete", saved.address_id), html! { button.btn.quiet.small type="submit" data-confirm="Remove this address?" { (icon("trash-2")) "Remove" } }))
@@ -185,7 +204,9 @@ pub(crate) async fn add_address(State(site): State<Web>, here: Here, Posted(form
     let request = AddAddressRequest { address: Some(address::read(&form, "address.")), default: form.get("default") == "on" };
     match site.identity.clone().add_address(here.ctx.request(request)).await {
         Ok(_) => Ok(site.redirect("/account/addresses", Tone::Good, "The address is saved.")),
-        Err(status) => Ok(again(view_address(&here, "/account/addresses/new", &form.clone().rejected(&problem_of(&status)), &countries(&site, &here).await))),
+        Err(status) => {
+            Ok(again(view_address(&here, "/account/addresses/new", &form.clone().rejected(&problem_of(&status)), &countries(&site, &here).await)))
+        }
     }
 }
 
@@ -197,10 +218,16 @@ pub(crate) async fn show_address(State(site): State<Web>, here: Here, Path(id): 
 }
 
 pub(crate) async fn update_address(State(site): State<Web>, here: Here, Path(id): Path<String>, Posted(form): Posted) -> Page {
-    let request = UpdateAddressRequest { address_id: id.clone(), address: Some(address::read(&form, "address.")), default: form.get("default") == "on" };
+    let request =
+        UpdateAddressRequest { address_id: id.clone(), address: Some(address::read(&form, "address.")), default: form.get("default") == "on" };
     match site.identity.clone().update_address(here.ctx.request(request)).await {
         Ok(_) => Ok(site.redirect("/account/addresses", Tone::Good, "The address is saved.")),
-        Err(status) => Ok(again(view_address(&here, &format!("/account/addresses/{id}"), &form.clone().rejected(&problem_of(&status)), &countries(&site, &here).await))),
+        Err(status) => Ok(again(view_address(
+            &here,
+            &format!("/account/addresses/{id}"),
+            &form.clone().rejected(&problem_of(&status)),
+            &countries(&site, &here).await,
+        ))),
     }
 }
 
@@ -220,7 +247,11 @@ pub(crate) fn view_address(visit: &Visit, action: &str, form: &Form, countries: 
             div.row { button.btn type="submit" { "Save" } a.btn.quiet href="/account/addresses" { "Cancel" } }
         }
     };
-    ui::page(visit, &head, html! { div.medium { (ui::crumbs(&way, "Address")) div.page-head { h1 { "Address" } } div.card { (form::post(visit, action, fields)) } } })
+    ui::page(
+        visit,
+        &head,
+        html! { div.medium { (ui::crumbs(&way, "Address")) div.page-head { h1 { "Address" } } div.card { (form::post(visit, action, fields)) } } },
+    )
 }
 
 pub(crate) async fn show_sessions(State(site): State<Web>, here: Here) -> Page {
@@ -265,9 +296,14 @@ pub(crate) fn view_sessions(visit: &Visit, sessions: &[SessionInfo]) -> Markup {
                         li.row.between {
                             div {
                                 p.strong { (device_name(&session.device)) " " @if own { (ui::badge(Tone::Good, "This one")) } }
-                                p.small.hush { @if !session.address.is_empty() { (session.address) " · " } @if let Some(used) = &session.last_used_at { "last used " (show::moment(kit_rpc::time(used))) } }
+                                p.small.hush {
+                                    @if !session.address.is_empty() { (session.address) " · " }
+                                    @if let Some(used) = &session.last_used_at { "last used " (show::moment(kit_rpc::time(used))) }
+                                }
                             }
-                            @if !own { (form::post(visit, &format!("/account/sessions/{}/revoke", session.session_id), html! { button.btn.outline.small type="submit" { "Sign out" } })) }
+                            @if !own {
+                                (form::post(visit, &format!("/account/sessions/{}/revoke", session.session_id), html! { button.btn.outline.small type="submit" { "Sign out" } }))
+                            }
                         }
                     }
                 }
@@ -282,11 +318,19 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample;
     let user = User { name: "Ann Smith".to_owned(), email: "ann@example.com".to_owned(), email_verified: true, ..User::default() };
     let unverified = User { name: LONG.to_owned(), email_verified: false, ..user.clone() };
-    let saved = vec![SavedAddress { address_id: "adr_1".to_owned(), address: Some(address()), default: true }, SavedAddress { address_id: "adr_2".to_owned(), address: Some(address()), default: false }];
+    let saved = vec![
+        SavedAddress { address_id: "adr_1".to_owned(), address: Some(address()), default: true },
+        SavedAddress { address_id: "adr_2".to_owned(), address: Some(address()), default: false },
+    ];
     let agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/131.0 Safari/537.36";
     let sessions = vec![
         SessionInfo { session_id: String::new(), device: agent.to_owned(), address: "127.0.0.1".to_owned(), ..SessionInfo::default() },
-        SessionInfo { session_id: "ses_2".to_owned(), device: "curl".to_owned(), last_used_at: Some(kit_rpc::timestamp(sample::nobody().now)), ..SessionInfo::default() },
+        SessionInfo {
+            session_id: "ses_2".to_owned(),
+            device: "curl".to_owned(),
+            last_used_at: Some(kit_rpc::timestamp(sample::nobody().now)),
+            ..SessionInfo::default()
+        },
     ];
     let wrong = address::fill(Form::default(), "address.", &address()).wrong("address.postal_code", "Must look like 94103 in the United States.");
     vec![
@@ -294,7 +338,10 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ("account-seller", view(&sample::seller(), &user)),
         ("account-unverified", view(&sample::operator(), &unverified)),
         ("profile", view_profile(&sample::buyer(), "ann@example.com", &Form::default().with("name", "Ann Smith"), &Form::default())),
-        ("profile-wrong", view_profile(&sample::buyer(), "ann@example.com", &Form::default(), &Form::default().wrong("old_password", "Is not right."))),
+        (
+            "profile-wrong",
+            view_profile(&sample::buyer(), "ann@example.com", &Form::default(), &Form::default().wrong("old_password", "Is not right.")),
+        ),
         ("addresses", view_addresses(&sample::buyer(), &saved)),
         ("addresses-empty", view_addresses(&sample::buyer(), &[])),
         ("address", view_address(&sample::buyer(), "/account/addresses/new", &Form::default(), &countries())),

@@ -52,7 +52,10 @@ fn toast(body: Markup, text: &str, link: Option<(&str, &str)>) -> Response {
     let told = json!({ "toast": { "text": text, "href": link.map(|link| link.0), "label": link.map(|link| link.1) } }).to_string();
     let mut response = body.into_response();
     // A header is ASCII; JSON has an escape for the rest.
-    let ascii: String = told.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect() }).collect();
+    let ascii: String = told
+        .chars()
+        .map(|c| if c.is_ascii() { c.to_string() } else { c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect() })
+        .collect();
     if let Ok(value) = HeaderValue::from_str(&ascii) {
         response.headers_mut().insert("hx-trigger", value);
     }
@@ -76,7 +79,10 @@ pub(crate) async fn remove(State(site): State<Web>, here: Here, Path(variant_id)
 pub(crate) fn view(visit: &Visit, cart: &CartContents) -> Markup {
     let head = Head { title: "Cart", tab: "cart", ..Head::default() };
     if cart.groups.is_empty() {
-        let body = html! { div.page-head { h1 { "Cart" } } (ui::empty("shopping-cart", "Your cart is empty", "Put in things from any shop; they wait here for you, with or without an account.", Some(("/search", "Browse everything")))) };
+        let body = html! {
+            div.page-head { h1 { "Cart" } }
+            (ui::empty("shopping-cart", "Your cart is empty", "Put in things from any shop; they wait here for you, with or without an account.", Some(("/search", "Browse everything"))))
+        };
         return ui::page(visit, &head, body);
     }
     let shops = cart.groups.len();
@@ -84,7 +90,16 @@ pub(crate) fn view(visit: &Visit, cart: &CartContents) -> Markup {
         visit,
         &head,
         html! {
-            div.page-head { div { h1 { "Cart" } p { (show::counted(u64::from(cart.item_count), "piece", "pieces")) " from " (show::counted(u64::try_from(shops).unwrap_or(0), "shop", "shops")) } } }
+            div.page-head {
+                div {
+                    h1 { "Cart" }
+                    p {
+                        (show::counted(u64::from(cart.item_count), "piece", "pieces"))
+                        " from "
+                        (show::counted(u64::try_from(shops).unwrap_or(0), "shop", "shops"))
+                    }
+                }
+            }
             div.with-aside {
                 div.stack.loose { @for group in &cart.groups { (group_view(visit, group)) } }
                 aside { (summary(cart)) }
@@ -96,10 +111,16 @@ pub(crate) fn view(visit: &Visit, cart: &CartContents) -> Markup {
 fn group_view(visit: &Visit, group: &SellerGroup) -> Markup {
     html! {
         section.parcel {
-            header { h2 { (icon("store")) a href={ "/s/" (group.store_slug) } { (group.store_name) } } @if let Some(subtotal) = amount(group.subtotal.as_ref()) { span.num.strong { (show::money(subtotal)) } } }
+            header {
+                h2 { (icon("store")) a href={ "/s/" (group.store_slug) } { (group.store_name) } }
+                @if let Some(subtotal) = amount(group.subtotal.as_ref()) { span.num.strong { (show::money(subtotal)) } }
+            }
             @for line in &group.lines { (line_view(visit, line)) }
             @if let Some(shipping) = &group.shipping {
-                footer { span.row.tight { (icon("truck")) (shipping.method) ", " (days(shipping.min_days, shipping.max_days)) } @if let Some(price) = amount(shipping.price.as_ref()) { span { (free_or(price)) } } }
+                footer {
+                    span.row.tight { (icon("truck")) (shipping.method) ", " (days(shipping.min_days, shipping.max_days)) }
+                    @if let Some(price) = amount(shipping.price.as_ref()) { span { (free_or(price)) } }
+                }
             }
         }
     }
@@ -121,7 +142,10 @@ fn line_view(visit: &Visit, line: &CartLine) -> Markup {
         article.line {
             a.shot href=(address) tabindex="-1" aria-hidden="true" { (ui::picture_at(&line.image_url, "", &line.title)) }
             h3 { a href=(address) { span.clamp-2 { (line.title) } } }
-            p.sum { @if let Some(total) = amount(line.line_total.as_ref()) { (show::price(total)) } @if line.quantity > 1 { @if let Some(each) = amount(line.unit_price.as_ref()) { span.each { (show::money(each)) " each" } } } }
+            p.sum {
+                @if let Some(total) = amount(line.line_total.as_ref()) { (show::price(total)) }
+                @if line.quantity > 1 { @if let Some(each) = amount(line.unit_price.as_ref()) { span.each { (show::money(each)) " each" } } }
+            }
             @if !line.options.is_empty() { p.meta { (line.options) } }
             @for notice in &line.notices {
                 p.remark.bad[notice.kind() == NoticeKind::Unavailable] { (icon("triangle-alert")) span { (notice.message) } }
@@ -136,7 +160,10 @@ fn line_view(visit: &Visit, line: &CartLine) -> Markup {
                     }
                     button.btn.quiet.small.no-js type="submit" { "Update" }
                 }
-                form method="post" action={ (action) "/remove" } { (form::csrf(visit)) button.btn.quiet.small type="submit" aria-label={ "Remove " (line.title) } { (icon("trash-2")) span.only-wide { "Remove" } } }
+                form method="post" action={ (action) "/remove" } {
+                    (form::csrf(visit))
+                    button.btn.quiet.small type="submit" aria-label={ "Remove " (line.title) } { (icon("trash-2")) span.only-wide { "Remove" } }
+                }
             }
         }
     }
@@ -149,8 +176,14 @@ fn summary(cart: &CartContents) -> Markup {
             @for totals in &cart.totals {
                 dl.sums {
                     @if let Some(items) = amount(totals.items.as_ref()) { dt { "Goods" } dd { (show::money(items)) } }
-                    @if let Some(discount) = amount(totals.discount.as_ref()).filter(|discount| !discount.is_zero()) { dt { "Discount" } dd { "−" (show::money(discount)) } }
-                    dt { "Shipping" } dd { @match amount(totals.shipping.as_ref()).filter(|shipping| !shipping.is_zero()) { Some(shipping) => { "from " (show::money(shipping)) }, None => span.hush { "at checkout" } } }
+                    @if let Some(discount) = amount(totals.discount.as_ref()).filter(|discount| !discount.is_zero()) {
+                        dt { "Discount" }
+                        dd { "−" (show::money(discount)) }
+                    }
+                    dt { "Shipping" }
+                    dd {
+                        @match amount(totals.shipping.as_ref()).filter(|shipping| !shipping.is_zero()) { Some(shipping) => { "from " (show::money(shipping)) }, None => span.hush { "at checkout" } }
+                    }
                     @if let Some(tax) = amount(totals.tax.as_ref()).filter(|tax| !tax.is_zero()) { dt { "Tax" } dd { (show::money(tax)) } }
                     @if let Some(total) = amount(totals.total.as_ref()) { dt.total { "Total" } dd.total { (show::money(total)) } }
                 }
@@ -173,5 +206,9 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     let mut troubled = cart();
     troubled.ready_for_checkout = false;
     troubled.groups[0].lines[0].notices = vec![api_cart::Notice { kind: NoticeKind::Unavailable.into(), message: "Out of stock".to_owned() }];
-    vec![("cart", view(&sample::buyer(), &cart())), ("cart-troubled", view(&sample::buyer(), &troubled)), ("cart-empty", view(&sample::nobody(), &CartContents::default()))]
+    vec![
+        ("cart", view(&sample::buyer(), &cart())),
+        ("cart-troubled", view(&sample::buyer(), &troubled)),
+        ("cart-empty", view(&sample::nobody(), &CartContents::default())),
+    ]
 }

@@ -2,7 +2,9 @@
 //! form that posts and redirects; what is missing decides where one is sent. The decisions are the order service's.
 
 use api_identity::SavedAddress;
-use api_orders::{Checkout, GetCheckoutRequest, NextAction, NextActionKind, PlaceOrderRequest, ShippingChoice, StartCheckoutRequest, UpdateCheckoutRequest};
+use api_orders::{
+    Checkout, GetCheckoutRequest, NextAction, NextActionKind, PlaceOrderRequest, ShippingChoice, StartCheckoutRequest, UpdateCheckoutRequest,
+};
 use api_payments::{GetPaymentOptionsRequest, PaymentOption};
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -45,7 +47,9 @@ async fn start(site: &Site, ctx: &Ctx) -> Page {
         }
         // What stands in the way is best seen in the cart.
         Err(status) => match problem_of(&status) {
-            problem if matches!(problem.code, kit_core::Code::Refused | kit_core::Code::Conflict) => Ok(site.redirect("/cart", Tone::Warn, &problem.message)),
+            problem if matches!(problem.code, kit_core::Code::Refused | kit_core::Code::Conflict) => {
+                Ok(site.redirect("/cart", Tone::Warn, &problem.message))
+            }
             _ => Err(status.into()),
         },
     }
@@ -76,7 +80,12 @@ pub(crate) async fn show_address(State(site): State<Web>, here: Here, Path(id): 
             let of_book = saved.iter().find(|entry| entry.address.as_ref() == Some(known)).map_or("new", |entry| entry.address_id.as_str());
             form = form.with("saved", of_book);
         }
-        None => form = form.with("shipping_address.name", here.viewer.name.clone()).with("shipping_address.country", "US").with("saved", saved.first().map_or("new", |entry| entry.address_id.as_str())),
+        None => {
+            form = form
+                .with("shipping_address.name", here.viewer.name.clone())
+                .with("shipping_address.country", "US")
+                .with("saved", saved.first().map_or("new", |entry| entry.address_id.as_str()))
+        }
     }
     Ok(pages::address(&here, &checkout, &form, &countries, &saved).into_response())
 }
@@ -87,7 +96,12 @@ pub(crate) async fn set_address(State(site): State<Web>, here: Here, Path(id): P
     let saved = saved(&site, &here).await;
     let chosen = saved.iter().find(|entry| entry.address_id == form.get("saved")).and_then(|entry| entry.address.clone());
     let shipping_address = chosen.unwrap_or_else(|| address::read(&form, FIELD));
-    let request = UpdateCheckoutRequest { checkout_id: id.clone(), email: Some(form.text("email")), shipping_address: Some(shipping_address), ..Default::default() };
+    let request = UpdateCheckoutRequest {
+        checkout_id: id.clone(),
+        email: Some(form.text("email")),
+        shipping_address: Some(shipping_address),
+        ..Default::default()
+    };
     match site.orders.clone().update_checkout(here.ctx.request(request)).await {
         Ok(_) => Ok(Redirect::to(&pages::address_of(&id, Step::Shipping)).into_response()),
         Err(status) => {
@@ -136,7 +150,10 @@ fn lacking(checkout: &Checkout) -> Option<Step> {
 
 pub(crate) async fn set_shipping(State(site): State<Web>, here: Here, Path(id): Path<String>, Posted(form): Posted) -> Page {
     // One radio group per seller, named by the seller.
-    let choices = form.names().filter(|name| name.starts_with("ten_")).map(|name| ShippingChoice { tenant_id: name.to_owned(), shipping_method_id: form.text(name) });
+    let choices = form
+        .names()
+        .filter(|name| name.starts_with("ten_"))
+        .map(|name| ShippingChoice { tenant_id: name.to_owned(), shipping_method_id: form.text(name) });
     let request = UpdateCheckoutRequest { checkout_id: id.clone(), shipping_methods: choices.collect(), ..Default::default() };
     match site.orders.clone().update_checkout(here.ctx.request(request)).await {
         Ok(_) => Ok(Redirect::to(&pages::address_of(&id, Step::Payment)).into_response()),
@@ -226,10 +243,17 @@ pub(crate) async fn place(State(site): State<Web>, here: Here, Path(id): Path<St
         }
         Err(status) => {
             let form = refused(form, &status)?;
-            let card = CardAnswer { payment_token: form.text("payment_token"), brand: form.text("brand"), last4: form.text("last4"), ..CardAnswer::default() };
+            let card = CardAnswer {
+                payment_token: form.text("payment_token"),
+                brand: form.text("brand"),
+                last4: form.text("last4"),
+                ..CardAnswer::default()
+            };
             let options = payment_options(&site, &here.ctx).await?;
             match load(&site, &here.ctx, &id).await? {
-                Ok(checkout) => Ok((StatusCode::UNPROCESSABLE_ENTITY, with_forms_to(pages::review(&here, &checkout, &card, &form), &options)).into_response()),
+                Ok(checkout) => {
+                    Ok((StatusCode::UNPROCESSABLE_ENTITY, with_forms_to(pages::review(&here, &checkout, &card, &form), &options)).into_response())
+                }
                 Err(elsewhere) => Ok(elsewhere),
             }
         }
@@ -252,4 +276,3 @@ pub(crate) async fn returned(State(site): State<Web>, here: Here, Path(id): Path
         Err(order) => Ok(order),
     }
 }
-

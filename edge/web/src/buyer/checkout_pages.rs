@@ -89,7 +89,11 @@ pub(crate) fn item_line(item: &Item) -> Markup {
             (ui::picture_at(&item.image_url, "", &item.title))
             p.small { span.clamp-2 { (item.title) } }
             p.num.small.strong { @if let Some(total) = amount(item.line_total.as_ref()) { (show::money(total)) } }
-            p.meta.tiny { (item.quantity) " ×" @if let Some(price) = amount(item.unit_price.as_ref()) { " " (show::money(price)) } @if !item.options.is_empty() { " · " (item.options) } }
+            p.meta.tiny {
+                (item.quantity) " ×"
+                @if let Some(price) = amount(item.unit_price.as_ref()) { " " (show::money(price)) }
+                @if !item.options.is_empty() { " · " (item.options) }
+            }
         }
     }
 }
@@ -148,12 +152,23 @@ pub(crate) fn address(visit: &Visit, checkout: &Checkout, form: &Form, countries
                     div.choices {
                         @for entry in saved {
                             @let place = entry.address.clone().unwrap_or_default();
-                            label.choice { input type="radio" name="saved" value=(entry.address_id) checked[form.get("saved") == entry.address_id]; span.what { (place.name) } span.more { (address::short(&place)) } }
+                            label.choice {
+                                input type="radio" name="saved" value=(entry.address_id) checked[form.get("saved") == entry.address_id];
+                                span.what { (place.name) }
+                                span.more { (address::short(&place)) }
+                            }
                         }
-                        label.choice { input type="radio" name="saved" value="new" checked[new]; span.what { "Another address" } span.more { "Fill in the form below" } }
+                        label.choice {
+                            input type="radio" name="saved" value="new" checked[new];
+                            span.what { "Another address" }
+                            span.more { "Fill in the form below" }
+                        }
                     }
                     // Browsers do not ask for fields of a saved choice: the form is only checked by the service.
-                    details.card open[new] { summary.strong { "Another address" } div.mt4 { (address::fields(form, "shipping_address.", countries)) } }
+                    details.card open[new] {
+                        summary.strong { "Another address" }
+                        div.mt4 { (address::fields(form, "shipping_address.", countries)) }
+                    }
                 }
             }
             div.row.end { button.btn.large type="submit" { "On to shipping" (icon("arrow-right")) } }
@@ -169,11 +184,17 @@ pub(crate) fn shipping(visit: &Visit, checkout: &Checkout, form: &Form) -> Marku
         div.stack.loose {
             (form.summary())
             @if let Some(place) = &checkout.shipping_address {
-                p.row.tight.soft-ink { (icon("map-pin")) (address::short(place)) a href=(address_of(&checkout.checkout_id, Step::Address)) { "Change" } }
+                p.row.tight.soft-ink {
+                    (icon("map-pin")) (address::short(place))
+                    a href=(address_of(&checkout.checkout_id, Step::Address)) { "Change" }
+                }
             }
             @for part in &checkout.parts {
                 section.parcel {
-                    header { h2 { (icon("store")) (part.store_name) } span.hush { (show::counted(u64::try_from(part.items.len()).unwrap_or(0), "product", "products")) } }
+                    header {
+                        h2 { (icon("store")) (part.store_name) }
+                        span.hush { (show::counted(u64::try_from(part.items.len()).unwrap_or(0), "product", "products")) }
+                    }
                     div.inside.stack {
                         @if part.shipping_options.is_empty() {
                             (ui::notice(Tone::Bad, "This shop does not ship to your address. Change the address, or take its goods out of the cart."))
@@ -194,7 +215,10 @@ pub(crate) fn shipping(visit: &Visit, checkout: &Checkout, form: &Form) -> Marku
                     }
                 }
             }
-            div.row.between { a.btn.quiet href=(address_of(&checkout.checkout_id, Step::Address)) { (icon("arrow-left")) "Address" } button.btn.large type="submit" { "On to payment" (icon("arrow-right")) } }
+            div.row.between {
+                a.btn.quiet href=(address_of(&checkout.checkout_id, Step::Address)) { (icon("arrow-left")) "Address" }
+                button.btn.large type="submit" { "On to payment" (icon("arrow-right")) }
+            }
         }
     };
     let body = form::post(visit, &address_of(&checkout.checkout_id, Step::Shipping), fields);
@@ -271,15 +295,27 @@ pub(crate) fn review(visit: &Visit, checkout: &Checkout, card: &CardAnswer, form
                 div.stack.loose {
                     (form.summary())
                     div.grid.two {
-                        section.card { header { h2 { "Goes to" } a.small href=(address_of(id, Step::Address)) { "Change" } } (address::lines(&checkout.shipping_address.clone().unwrap_or_default())) p.small.hush.mt2 { (checkout.email) } }
-                        section.card { header { h2 { "Paid with" } a.small href=(address_of(id, Step::Payment)) { "Change" } } p.row.tight { (icon("credit-card")) (card_words(card)) } }
+                        section.card {
+                            header { h2 { "Goes to" } a.small href=(address_of(id, Step::Address)) { "Change" } }
+                            (address::lines(&checkout.shipping_address.clone().unwrap_or_default()))
+                            p.small.hush.mt2 { (checkout.email) }
+                        }
+                        section.card {
+                            header { h2 { "Paid with" } a.small href=(address_of(id, Step::Payment)) { "Change" } }
+                            p.row.tight { (icon("credit-card")) (card_words(card)) }
+                        }
                     }
                     @for part in &checkout.parts {
                         @let method = part.shipping_options.iter().find(|option| option.shipping_method_id == part.shipping_method_id);
                         section.parcel {
                             header { h2 { (icon("store")) (part.store_name) } a.small href=(address_of(id, Step::Shipping)) { "Change shipping" } }
                             div.inside { @for item in &part.items { (item_line(item)) } }
-                            @if let Some(method) = method { footer { span.row.tight { (icon("truck")) (method.name) ", " (days(method.min_days, method.max_days)) } @if let Some(price) = amount(method.price.as_ref()) { span { (free_or(price)) } } } }
+                            @if let Some(method) = method {
+                                footer {
+                                    span.row.tight { (icon("truck")) (method.name) ", " (days(method.min_days, method.max_days)) }
+                                    @if let Some(price) = amount(method.price.as_ref()) { span { (free_or(price)) } }
+                                }
+                            }
                         }
                     }
                 }
@@ -302,9 +338,12 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::buyer::sample::{address as place, checkout, countries, payment_options};
     use crate::visit::sample;
     let saved = vec![SavedAddress { address_id: "adr_1".to_owned(), address: Some(place()), default: true }];
-    let wrong = address::fill(Form::default().with("email", "ann@"), "shipping_address.", &place()).wrong("email", "Must be an e-mail address like name@example.com.").wrong("shipping_address.postal_code", "Must look like 94103.");
+    let wrong = address::fill(Form::default().with("email", "ann@"), "shipping_address.", &place())
+        .wrong("email", "Must be an e-mail address like name@example.com.")
+        .wrong("shipping_address.postal_code", "Must look like 94103.");
     let card = CardAnswer { payment_token: "tok_1".to_owned(), brand: "visa".to_owned(), last4: "4242".to_owned(), ..CardAnswer::default() };
-    let declined = CardAnswer { payment_error: "The card number is not valid".to_owned(), payment_error_field: "number".to_owned(), ..CardAnswer::default() };
+    let declined =
+        CardAnswer { payment_error: "The card number is not valid".to_owned(), payment_error_field: "number".to_owned(), ..CardAnswer::default() };
     let mut unreachable = checkout();
     unreachable.parts[1].shipping_options.clear();
     let changed = Form::default().refused("A price changed since you last looked. Here are the new prices; place the order again to accept them.");

@@ -23,7 +23,8 @@ fn file(kind: &'static str, content: String) -> Response {
 }
 
 pub(crate) async fn robots(State(site): State<Web>) -> Response {
-    let quiet = ["/account", "/cart", "/checkout", "/messages", "/orders", "/track", "/seller", "/operator", "/sign-in", "/sign-up", "/suggest", "/v1"];
+    let quiet =
+        ["/account", "/cart", "/checkout", "/messages", "/orders", "/track", "/seller", "/operator", "/sign-in", "/sign-up", "/suggest", "/v1"];
     let rules: String = quiet.iter().map(|path| format!("Disallow: {path}\n")).collect();
     file("text/plain; charset=utf-8", format!("User-agent: *\n{rules}Sitemap: {}/sitemap.xml\n", site.public_url))
 }
@@ -41,7 +42,8 @@ pub(crate) async fn sitemap(State(site): State<Web>, here: Here) -> Page {
     paths.extend(stores?.into_inner().stores.into_iter().filter_map(|open| Some(format!("/s/{}", open.store?.slug))));
     paths.extend(found?.into_inner().hits.iter().map(|hit| ui::product_url(&hit.product_id, &hit.slug)));
     let urls = html! { @for path in &paths { url { loc { (site.public_url) (path) } } } };
-    let text = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">{}</urlset>\n", urls.0);
+    let text =
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">{}</urlset>\n", urls.0);
     Ok(file("application/xml", text))
 }
 
@@ -78,7 +80,14 @@ pub(crate) fn view_offline(visit: &Visit) -> Markup {
     // Shown to anyone on this device later, so it says nothing about who is signed in.
     let nobody = Visit { viewer: Default::default(), cart_count: 0, csrf: String::new(), flash: None, ..visit.clone() };
     let head = Head { title: "You are offline", ..Head::default() };
-    let body = html! { div.oops { (ui::empty_drawing("globe")) h1 { "You are offline" } p { "The market needs a connection to show prices and stock as they are. Your cart is safe; come back when you have a signal." } a.btn href="" { "Try again" } } };
+    let body = html! {
+        div.oops {
+            (ui::empty_drawing("globe"))
+            h1 { "You are offline" }
+            p { "The market needs a connection to show prices and stock as they are. Your cart is safe; come back when you have a signal." }
+            a.btn href="" { "Try again" }
+        }
+    };
     ui::page(&nobody, &head, body)
 }
 

@@ -36,7 +36,12 @@ pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
 }
 
 pub(crate) fn view(visit: &Visit, home: &Home) -> Markup {
-    let head = Head { description: "Search many independent shops at once, pay once, and each seller ships its own part.", canonical: "/", tab: "home", ..Head::default() };
+    let head = Head {
+        description: "Search many independent shops at once, pay once, and each seller ships its own part.",
+        canonical: "/",
+        tab: "home",
+        ..Head::default()
+    };
     let (mosaic, rest) = home.newest.split_at(home.newest.len().min(10));
     let shelf = if rest.is_empty() { mosaic } else { rest };
     ui::page(
@@ -46,7 +51,9 @@ pub(crate) fn view(visit: &Visit, home: &Home) -> Markup {
             section.hero {
                 div {
                     h1 { "One cart." br; em { "Every shop." } }
-                    p.lead { "Independent sellers, side by side. Put things from any of them into one cart, pay once, and follow each parcel to your door." }
+                    p.lead {
+                        "Independent sellers, side by side. Put things from any of them into one cart, pay once, and follow each parcel to your door."
+                    }
                     p.facts-line {
                         @if home.listings > 0 { span { b { (show::count(home.listings)) } " products" } }
                         span { b { "One" } " payment" }
@@ -55,7 +62,15 @@ pub(crate) fn view(visit: &Visit, home: &Home) -> Markup {
                     div.row.mt6 { a.btn.large href="/search" { "Browse everything" } a.btn.large.outline href="/stores" { "Meet the shops" } }
                 }
                 @if !mosaic.is_empty() {
-                    ul.mosaic { @for hit in mosaic { li { a href=(ui::product_url(&hit.product_id, &hit.slug)) aria-label=(hit.title) { (ui::picture(&hit.media_hash, "", &hit.title, ui::IN_GRID)) } } } }
+                    ul.mosaic {
+                        @for hit in mosaic {
+                            li {
+                                a href=(ui::product_url(&hit.product_id, &hit.slug)) aria-label=(hit.title) {
+                                    (ui::picture(&hit.media_hash, "", &hit.title, ui::IN_GRID))
+                                }
+                            }
+                        }
+                    }
                 }
             }
             @if !visit.categories.is_empty() {
@@ -72,7 +87,9 @@ pub(crate) fn view(visit: &Visit, home: &Home) -> Markup {
                 }
             }
             @if home.newest.is_empty() {
-                section.section { (ui::empty("store", "The stalls are still going up", "No shop has put anything on its shelves yet. Come back soon, or open the first one.", None)) }
+                section.section {
+                    (ui::empty("store", "The stalls are still going up", "No shop has put anything on its shelves yet. Come back soon, or open the first one.", None))
+                }
             }
             section.section.band {
                 div { h2 { "Bring your own shelf" } p { "Upload the feed you already have, map its columns once, and sell next to everybody else." } }

@@ -61,7 +61,14 @@ pub(crate) fn view_list(visit: &Visit, found: &ListMyMessagesResponse, later: bo
 }
 
 pub(crate) async fn show(State(site): State<Web>, here: Here, Path(message_id): Path<String>) -> Page {
-    let message = site.notifications.clone().get_message(here.ctx.request(GetMessageRequest { message_id })).await?.into_inner().message.ok_or_else(Failure::not_found)?;
+    let message = site
+        .notifications
+        .clone()
+        .get_message(here.ctx.request(GetMessageRequest { message_id }))
+        .await?
+        .into_inner()
+        .message
+        .ok_or_else(Failure::not_found)?;
     Ok(view(&here, &message).into_response())
 }
 
@@ -88,7 +95,12 @@ pub(crate) fn view(visit: &Visit, message: &Message) -> Markup {
         html! {
             div.medium {
                 (ui::crumbs(&[("/messages".to_owned(), "Messages".to_owned())], &message.subject))
-                div.page-head { div { h1 { (message.subject) } p.small { "To " (message.recipient) @if let Some(at) = &message.sent_at { " · " (show::moment(kit_rpc::time(at))) } } } }
+                div.page-head {
+                    div {
+                        h1 { (message.subject) }
+                        p.small { "To " (message.recipient) @if let Some(at) = &message.sent_at { " · " (show::moment(kit_rpc::time(at))) } }
+                    }
+                }
                 div.card { (letter(&message.text)) }
             }
         },
@@ -107,7 +119,10 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         sent_at: Some(kit_rpc::timestamp(sample::nobody().now)),
         ..Message::default()
     };
-    let found = ListMyMessagesResponse { messages: vec![message("Your order MH-2026-7K3F-9QXD"), message(crate::buyer::sample::LONG)], next_cursor: String::new() };
+    let found = ListMyMessagesResponse {
+        messages: vec![message("Your order MH-2026-7K3F-9QXD"), message(crate::buyer::sample::LONG)],
+        next_cursor: String::new(),
+    };
     vec![
         ("messages", view_list(&sample::buyer(), &found, false)),
         ("messages-empty", view_list(&sample::buyer(), &ListMyMessagesResponse::default(), true)),

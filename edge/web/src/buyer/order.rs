@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use api_orders::{
-    CancelOrderRequest, CancelSubOrderRequest, GetInvoiceRequest, GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order, RetryPaymentRequest, TrackOrderRequest, WatchOrderRequest,
+    CancelOrderRequest, CancelSubOrderRequest, GetInvoiceRequest, GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order, RetryPaymentRequest,
+    TrackOrderRequest, WatchOrderRequest,
 };
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -54,7 +55,12 @@ pub(crate) async fn track(State(site): State<Web>, here: Here, Path(number): Pat
 }
 
 /// The order's part of the page, now and after each change.
-pub(crate) async fn live(State(site): State<Web>, here: Here, Path(id): Path<String>, UrlQuery(arrival): UrlQuery<Arrival>) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+pub(crate) async fn live(
+    State(site): State<Web>,
+    here: Here,
+    Path(id): Path<String>,
+    UrlQuery(arrival): UrlQuery<Arrival>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let mut ctx = here.ctx.clone();
     // A page may stay open for hours; the browser comes back when the stream ends.
     ctx.deadline = None;
@@ -87,7 +93,9 @@ fn back(site: &Site, order_id: &str, token: &str, outcome: Result<&str, &tonic::
     match outcome {
         Ok(told) => Ok(site.redirect(&address, Tone::Good, told)),
         Err(status) => match problem_of(status) {
-            problem if matches!(problem.code, Code::Conflict | Code::Refused | Code::Stale | Code::Invalid) => Ok(site.redirect(&address, Tone::Bad, &problem.message)),
+            problem if matches!(problem.code, Code::Conflict | Code::Refused | Code::Stale | Code::Invalid) => {
+                Ok(site.redirect(&address, Tone::Bad, &problem.message))
+            }
             _ => Err(status.clone().into()),
         },
     }
@@ -103,7 +111,12 @@ pub(crate) async fn cancel(State(site): State<Web>, here: Here, Path(id): Path<S
 pub(crate) async fn cancel_part(State(site): State<Web>, here: Here, Path((id, sub_order_id)): Path<(String, String)>, Posted(form): Posted) -> Page {
     let request = CancelSubOrderRequest { sub_order_id, reason: form.text("reason") };
     let outcome = site.orders.clone().cancel_sub_order(here.ctx.request(request)).await;
-    back(&site, &id, form.get("access_token"), outcome.as_ref().map(|_| "That part is cancelled. Its share goes back to your card; the rest goes on."))
+    back(
+        &site,
+        &id,
+        form.get("access_token"),
+        outcome.as_ref().map(|_| "That part is cancelled. Its share goes back to your card; the rest goes on."),
+    )
 }
 
 pub(crate) async fn invoice(State(site): State<Web>, here: Here, Path(id): Path<String>, UrlQuery(arrival): UrlQuery<Arrival>) -> Page {
@@ -134,7 +147,11 @@ pub(crate) async fn show_pay(State(site): State<Web>, here: Here, Path(id): Path
         return Ok(Redirect::to(&pages::address_of(&id, "", token)).into_response());
     }
     let options = payment_options(&site, &here.ctx).await?;
-    let page = if arrival.card.payment_token.is_empty() { pages::pay(&here, &order, token, &options, &arrival.card.form()) } else { pages::pay_with(&here, &order, token, &arrival.card, &Form::default()) };
+    let page = if arrival.card.payment_token.is_empty() {
+        pages::pay(&here, &order, token, &options, &arrival.card.form())
+    } else {
+        pages::pay_with(&here, &order, token, &arrival.card, &Form::default())
+    };
     Ok(with_forms_to(page, &options))
 }
 

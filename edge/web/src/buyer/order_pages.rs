@@ -63,12 +63,22 @@ pub(crate) fn order(visit: &Visit, order: &Order, access: &Access<'_>) -> Markup
                 div.confirm {
                     span.seal { (icon("check")) }
                     h1 { "Thank you. It is ordered." }
-                    p.lead { "Your number is " span.order-number { (order.number) } ". We wrote to " strong { (order.email) } ", and this page follows every parcel." }
+                    p.lead {
+                        "Your number is "
+                        span.order-number { (order.number) }
+                        ". We wrote to "
+                        strong { (order.email) }
+                        ", and this page follows every parcel."
+                    }
                     @if !visit.viewer.signed_in { p.small { a href="/sign-up?next=%2Forders" { "Make an account" } " to keep this order with you." } }
                 }
             } @else {
-                @if visit.ctx.user().is_some() && access.token.is_empty() { (ui::crumbs(&[("/orders".to_owned(), "Orders".to_owned())], &order.number)) }
-                div.page-head { div { h1 { "Order " span.order-number { (order.number) } } p { @if let Some(at) = placed_at { "Placed " (show::moment(at)) } } } }
+                @if visit.ctx.user().is_some() && access.token.is_empty() {
+                    (ui::crumbs(&[("/orders".to_owned(), "Orders".to_owned())], &order.number))
+                }
+                div.page-head {
+                    div { h1 { "Order " span.order-number { (order.number) } } p { @if let Some(at) = placed_at { "Placed " (show::moment(at)) } } }
+                }
             }
             div data-live=(address_of(&order.order_id, "live", access.token)) { (changing(visit, order, access)) }
         },
@@ -87,11 +97,21 @@ pub(crate) fn changing(visit: &Visit, order: &Order, access: &Access<'_>) -> Mar
                 section.card.stack {
                     div.row.between { h2 { "Total" } (state_badge(order.state())) }
                     (sums(order.totals.as_ref()))
-                    @if let Some(refunded) = amount(order.refunded.as_ref()).filter(|refunded| !refunded.is_zero()) { p.small.good-ink { (show::money(refunded)) " goes back to your card." } }
-                    @if invoiced(order.state()) { a.btn.outline.block href=(address_of(&order.order_id, "invoice", access.token)) { (icon("file-text")) "Invoice (PDF)" } }
-                    @if cancellable(order) { (cancel_form(visit, &address_of(&order.order_id, "cancel", ""), access.token, "Cancel the whole order", "Cancel everything in this order?")) }
+                    @if let Some(refunded) = amount(order.refunded.as_ref()).filter(|refunded| !refunded.is_zero()) {
+                        p.small.good-ink { (show::money(refunded)) " goes back to your card." }
+                    }
+                    @if invoiced(order.state()) {
+                        a.btn.outline.block href=(address_of(&order.order_id, "invoice", access.token)) { (icon("file-text")) "Invoice (PDF)" }
+                    }
+                    @if cancellable(order) {
+                        (cancel_form(visit, &address_of(&order.order_id, "cancel", ""), access.token, "Cancel the whole order", "Cancel everything in this order?"))
+                    }
                 }
-                section.card { h2.mb2 { "Goes to" } (address::lines(&order.shipping_address.clone().unwrap_or_default())) p.small.hush.mt2 { (order.email) } }
+                section.card {
+                    h2.mb2 { "Goes to" }
+                    (address::lines(&order.shipping_address.clone().unwrap_or_default()))
+                    p.small.hush.mt2 { (order.email) }
+                }
                 @if !order.timeline.is_empty() { section.card { h2.mb4 { "What happened" } (timeline(&order.timeline)) } }
             }
         }
@@ -99,33 +119,69 @@ pub(crate) fn changing(visit: &Visit, order: &Order, access: &Access<'_>) -> Mar
 }
 
 const fn invoiced(state: OrderState) -> bool {
-    matches!(state, OrderState::Paid | OrderState::Processing | OrderState::Packed | OrderState::Shipped | OrderState::Delivered | OrderState::Completed)
+    matches!(
+        state,
+        OrderState::Paid | OrderState::Processing | OrderState::Packed | OrderState::Shipped | OrderState::Delivered | OrderState::Completed
+    )
 }
 
 /// Nothing of it has left a shop yet. The service decides; this only spares a button that cannot work.
 fn cancellable(order: &Order) -> bool {
-    order.sub_orders.iter().any(|part| part_cancellable(part.state())) && !matches!(order.state(), OrderState::Cancelled | OrderState::Shipped | OrderState::Delivered | OrderState::Completed)
+    order.sub_orders.iter().any(|part| part_cancellable(part.state()))
+        && !matches!(order.state(), OrderState::Cancelled | OrderState::Shipped | OrderState::Delivered | OrderState::Completed)
 }
 
 const fn part_cancellable(state: OrderState) -> bool {
     matches!(
         state,
-        OrderState::Created | OrderState::Reserved | OrderState::PaymentPending | OrderState::PaymentFailed | OrderState::Confirmed | OrderState::Paid | OrderState::Processing | OrderState::Packed
+        OrderState::Created
+            | OrderState::Reserved
+            | OrderState::PaymentPending
+            | OrderState::PaymentFailed
+            | OrderState::Confirmed
+            | OrderState::Paid
+            | OrderState::Processing
+            | OrderState::Packed
     )
 }
 
 fn cancel_form(visit: &Visit, action: &str, token: &str, label: &str, question: &str) -> Markup {
-    form::post(visit, action, html! { input type="hidden" name="access_token" value=(token); button.btn.quiet.danger.small type="submit" data-confirm=(question) { (icon("ban")) (label) } })
+    form::post(
+        visit,
+        action,
+        html! {
+            input type="hidden" name="access_token" value=(token);
+            button.btn.quiet.danger.small type="submit" data-confirm=(question) { (icon("ban")) (label) }
+        },
+    )
 }
 
 fn payment_notice(order: &Order, access: &Access<'_>) -> Markup {
     let Some(action) = &order.next_action else { return cancelled_notice(order) };
     let pay = address_of(&order.order_id, "pay", access.token);
-    let until = html! { @if let Some(until) = &order.pay_until { p.small { "Everything is held for you until " (show::moment(kit_rpc::time(until))) "." } } };
+    let until =
+        html! { @if let Some(until) = &order.pay_until { p.small { "Everything is held for you until " (show::moment(kit_rpc::time(until))) "." } } };
     match action.kind() {
-        NextActionKind::Redirect => ui::notice(Tone::Warn, html! { strong { "Your bank wants to hear from you." } " " (action.message) (until) p.mt2 { a.btn.small href=(action.url) { "Confirm the payment" } " " a.btn.small.quiet href=(pay) { "Pay another way" } } }),
-        NextActionKind::Wait => ui::notice(Tone::Info, html! { strong { "The payment is on its way." } " This page tells you as soon as it has arrived; you need not wait here." }),
-        NextActionKind::Retry => ui::notice(Tone::Bad, html! { strong { @if action.message.is_empty() { "The payment did not go through." } @else { (action.message) } } " Nothing was charged." (until) p.mt2 { a.btn.small href=(pay) { "Pay with another card" } } }),
+        NextActionKind::Redirect => ui::notice(
+            Tone::Warn,
+            html! {
+                strong { "Your bank wants to hear from you." }
+                " " (action.message) (until)
+                p.mt2 { a.btn.small href=(action.url) { "Confirm the payment" } " " a.btn.small.quiet href=(pay) { "Pay another way" } }
+            },
+        ),
+        NextActionKind::Wait => ui::notice(
+            Tone::Info,
+            html! { strong { "The payment is on its way." } " This page tells you as soon as it has arrived; you need not wait here." },
+        ),
+        NextActionKind::Retry => ui::notice(
+            Tone::Bad,
+            html! {
+                strong { @if action.message.is_empty() { "The payment did not go through." } @else { (action.message) } }
+                " Nothing was charged." (until)
+                p.mt2 { a.btn.small href=(pay) { "Pay with another card" } }
+            },
+        ),
         NextActionKind::None | NextActionKind::Unspecified => cancelled_notice(order),
     }
 }
@@ -169,7 +225,10 @@ fn track(state: OrderState) -> Markup {
         ol.track {
             @for (step, picture, word) in STEPS {
                 @let at = progress(state, step);
-                li class=(at.class()) aria-current=[(at == Progress::Now).then_some("step")] { span.dot { (icon(if at == Progress::Done { "check" } else { picture })) } span { (word) } }
+                li class=(at.class()) aria-current=[(at == Progress::Now).then_some("step")] {
+                    span.dot { (icon(if at == Progress::Done { "check" } else { picture })) }
+                    span { (word) }
+                }
             }
         }
     }
@@ -198,7 +257,13 @@ fn part_view(visit: &Visit, order: &Order, part: &SubOrder, access: &Access<'_>)
 
 /// ", 24 Nov 2026 – 27 Nov 2026".
 fn window(part: &SubOrder) -> Markup {
-    html! { @if let (Some(from), Some(by)) = (&part.deliver_from, &part.deliver_by) { @if part.shipments.iter().all(|shipment| shipment.delivered_at.is_none()) { span.hush { "expected " (show::date(kit_rpc::time(from))) " – " (show::date(kit_rpc::time(by))) } } } }
+    html! {
+        @if let (Some(from), Some(by)) = (&part.deliver_from, &part.deliver_by) {
+            @if part.shipments.iter().all(|shipment| shipment.delivered_at.is_none()) {
+                span.hush { "expected " (show::date(kit_rpc::time(from))) " – " (show::date(kit_rpc::time(by))) }
+            }
+        }
+    }
 }
 
 fn cancelled_part(part: &SubOrder) -> Markup {
@@ -235,7 +300,11 @@ fn shipment_view(shipment: &Shipment) -> Markup {
                 span.strong.row.tight { (icon("package")) (words) }
                 span.small {
                     (shipment.carrier) " "
-                    @if shipment.tracking_url.starts_with("https://") || shipment.tracking_url.starts_with("http://") { a.mono href=(shipment.tracking_url) rel="noreferrer" { (shipment.tracking_number) } } @else { span.mono { (shipment.tracking_number) } }
+                    @if shipment.tracking_url.starts_with("https://") || shipment.tracking_url.starts_with("http://") {
+                        a.mono href=(shipment.tracking_url) rel="noreferrer" { (shipment.tracking_number) }
+                    } @else {
+                        span.mono { (shipment.tracking_number) }
+                    }
                 }
             }
             @if !shipment.events.is_empty() {
@@ -243,7 +312,13 @@ fn shipment_view(shipment: &Shipment) -> Markup {
                     @for (index, event) in shipment.events.iter().rev().enumerate() {
                         li class=(if index == 0 { "now" } else { "done" }) {
                             span.dot { (icon(if event.state == "delivered" { "package-check" } else { "circle-dot" })) }
-                            div { p.what { @if event.message.is_empty() { (event.state.replace('_', " ")) } @else { (event.message) } } p.when { @if let Some(at) = &event.at { (show::moment(kit_rpc::time(at))) } @if !event.place.is_empty() { " · " (event.place) } } }
+                            div {
+                                p.what { @if event.message.is_empty() { (event.state.replace('_', " ")) } @else { (event.message) } }
+                                p.when {
+                                    @if let Some(at) = &event.at { (show::moment(kit_rpc::time(at))) }
+                                    @if !event.place.is_empty() { " · " (event.place) }
+                                }
+                            }
                         }
                     }
                 }
@@ -273,7 +348,10 @@ pub(crate) fn pay(visit: &Visit, order: &Order, token: &str, options: &[PaymentO
     let body = html! {
         div.medium {
             h1 { "Pay for " span.order-number { (order.number) } }
-            p.soft-ink.mt2.mb6 { @if let Some(total) = order.totals.as_ref().and_then(|totals| amount(totals.total.as_ref())) { (show::money(total)) " · " } "Nothing has been charged so far." }
+            p.soft-ink.mt2.mb6 {
+                @if let Some(total) = order.totals.as_ref().and_then(|totals| amount(totals.total.as_ref())) { (show::money(total)) " · " }
+                "Nothing has been charged so far."
+            }
             (card_form(visit, options, form, &return_url, "Go on"))
         }
     };
@@ -291,7 +369,10 @@ pub(crate) fn pay_with(visit: &Visit, order: &Order, token: &str, card: &CardAns
         div.narrow.stack {
             h1 { "Pay for " span.order-number { (order.number) } }
             (form.summary())
-            section.card.stack { p.row.tight { (icon("credit-card")) (card_words(card)) } (form::post(visit, &address_of(&order.order_id, "pay", ""), fields)) }
+            section.card.stack {
+                p.row.tight { (icon("credit-card")) (card_words(card)) }
+                (form::post(visit, &address_of(&order.order_id, "pay", ""), fields))
+            }
             p { a.btn.quiet href=(address_of(&order.order_id, "pay", token)) { (icon("arrow-left")) "Another card" } }
         }
     };
@@ -327,8 +408,16 @@ fn order_row(order: &Order) -> Markup {
     html! {
         article.order-row {
             div.head {
-                div { h2 { a.order-number href=(address_of(&order.order_id, "", "")) { (order.number) } } p.small.hush { @if let Some(at) = &order.placed_at { (show::date(kit_rpc::time(at))) " · " } (shops.join(", ")) } }
-                div.row { (state_badge(order.state())) @if let Some(total) = order.totals.as_ref().and_then(|totals| amount(totals.total.as_ref())) { span.num.strong { (show::money(total)) } } }
+                div {
+                    h2 { a.order-number href=(address_of(&order.order_id, "", "")) { (order.number) } }
+                    p.small.hush { @if let Some(at) = &order.placed_at { (show::date(kit_rpc::time(at))) " · " } (shops.join(", ")) }
+                }
+                div.row {
+                    (state_badge(order.state()))
+                    @if let Some(total) = order.totals.as_ref().and_then(|totals| amount(totals.total.as_ref())) {
+                        span.num.strong { (show::money(total)) }
+                    }
+                }
             }
             div.shots { @for item in items().take(SHOTS) { (ui::picture_at(&item.image_url, "", &item.title)) } }
         }
@@ -343,13 +432,18 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     let card = CardAnswer { payment_token: "tok_1".to_owned(), brand: "visa".to_owned(), last4: "4242".to_owned(), ..CardAnswer::default() };
     let mut failed = sample_order();
     failed.state = OrderState::PaymentFailed.into();
-    failed.next_action = Some(api_orders::NextAction { kind: NextActionKind::Retry.into(), message: "Your bank declined the payment.".to_owned(), ..Default::default() });
+    failed.next_action = Some(api_orders::NextAction {
+        kind: NextActionKind::Retry.into(),
+        message: "Your bank declined the payment.".to_owned(),
+        ..Default::default()
+    });
     for part in &mut failed.sub_orders {
         part.state = OrderState::PaymentFailed.into();
         part.shipments.clear();
     }
     let mut challenge = failed.clone();
-    challenge.next_action = Some(api_orders::NextAction { kind: NextActionKind::Redirect.into(), url: "http://127.0.0.1:8082/3ds".to_owned(), ..Default::default() });
+    challenge.next_action =
+        Some(api_orders::NextAction { kind: NextActionKind::Redirect.into(), url: "http://127.0.0.1:8082/3ds".to_owned(), ..Default::default() });
     let mut waiting = failed.clone();
     waiting.next_action = Some(api_orders::NextAction { kind: NextActionKind::Wait.into(), ..Default::default() });
     let mut cancelled = sample_order();
@@ -383,7 +477,10 @@ mod tests {
     #[test]
     fn a_shipped_part_has_three_steps_behind_it() {
         let at = |step| progress(OrderState::Shipped, step);
-        assert_eq!([OrderState::Paid, OrderState::Packed, OrderState::Shipped, OrderState::Delivered].map(at), [Progress::Done, Progress::Done, Progress::Now, Progress::Ahead]);
+        assert_eq!(
+            [OrderState::Paid, OrderState::Packed, OrderState::Shipped, OrderState::Delivered].map(at),
+            [Progress::Done, Progress::Done, Progress::Now, Progress::Ahead]
+        );
         assert_eq!(progress(OrderState::Completed, OrderState::Delivered), Progress::Done);
         assert_eq!(progress(OrderState::Confirmed, OrderState::Paid), Progress::Ahead);
     }

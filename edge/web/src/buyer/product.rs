@@ -107,7 +107,9 @@ fn gallery(listing: &Listing, variant: Option<&ListingVariant>) -> Markup {
                 @if pictures.len() > 1 {
                     div.thumbs {
                         @for (index, media) in pictures.iter().enumerate() {
-                            a href={ "#picture-" (index) } aria-label={ "Picture " (index + 1) } aria-current=[(index == 0).then_some("true")] { (ui::picture(&media.hash, "", &listing.title, ui::IN_ROW)) }
+                            a href={ "#picture-" (index) } aria-label={ "Picture " (index + 1) } aria-current=[(index == 0).then_some("true")] {
+                                (ui::picture(&media.hash, "", &listing.title, ui::IN_ROW))
+                            }
                         }
                     }
                 }
@@ -126,10 +128,17 @@ fn buy_box(visit: &Visit, page: &ProductPage, variant: Option<&ListingVariant>) 
         div.buy.stack.loose {
             div {
                 @if !listing.brand.is_empty() {
-                    p.brand-line { a href={ "/search?" (url::form_urlencoded::Serializer::new(String::new()).append_pair("brand", &listing.brand).finish()) } { (listing.brand) } }
+                    p.brand-line {
+                        a href={ "/search?" (url::form_urlencoded::Serializer::new(String::new()).append_pair("brand", &listing.brand).finish()) } {
+                            (listing.brand)
+                        }
+                    }
                 }
                 h1 { (listing.title) }
-                p.headline { (ui::price_range(price, None, before)) @if let Some(saved) = saving(price, before) { (ui::badge(ui::Tone::Good, html! { "Save " (show::money(saved)) })) } }
+                p.headline {
+                    (ui::price_range(price, None, before))
+                    @if let Some(saved) = saving(price, before) { (ui::badge(ui::Tone::Good, html! { "Save " (show::money(saved)) })) }
+                }
                 p.tiny.hush { "Price includes tax. Shipping is added per shop at checkout." }
             }
             (options(page))
@@ -145,7 +154,10 @@ fn buy_box(visit: &Visit, page: &ProductPage, variant: Option<&ListingVariant>) 
                             input type="text" inputmode="numeric" name="quantity" value="1" min="1" max=(variant.map_or(1, |variant| variant.available.clamp(1, 999))) aria-label="Quantity" autocomplete="off" maxlength="3";
                             button.js-only type="button" data-step="1" aria-label="One more" { (icon("plus")) }
                         }
-                        button.btn.large type="submit" disabled[!buyable] { (icon("shopping-cart")) @if buyable { "Add to cart" } @else { "Sold out" } }
+                        button.btn.large type="submit" disabled[!buyable] {
+                            (icon("shopping-cart"))
+                            @if buyable { "Add to cart" } @else { "Sold out" }
+                        }
                     }
                 }
             }
@@ -199,7 +211,8 @@ fn option_groups<'a>(variants: &'a [ListingVariant], chosen: &'a ListingVariant)
         let mut values: Vec<Value> = Vec::new();
         for candidate in variants {
             let Some(own) = candidate.options.iter().find(|own| own.name == option.name) else { continue };
-            let likeness = |variant: &ListingVariant| (variant.options.iter().filter(|own| chosen.options.contains(own)).count(), variant.available > 0);
+            let likeness =
+                |variant: &ListingVariant| (variant.options.iter().filter(|own| chosen.options.contains(own)).count(), variant.available > 0);
             match values.iter_mut().find(|value| value.text == own.value) {
                 Some(known) if likeness(candidate) > likeness(known.variant) => known.variant = candidate,
                 Some(_) => {}
@@ -301,7 +314,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample;
     let page = |listing: Listing, chosen| ProductPage { listing, chosen, more_of_shop: hits() };
     let mut with_pictures = listing();
-    with_pictures.media = ["aa", "bb", "cc"].into_iter().map(|hash| api_search::ListingMedia { hash: hash.to_owned(), ..Default::default() }).collect();
+    with_pictures.media =
+        ["aa", "bb", "cc"].into_iter().map(|hash| api_search::ListingMedia { hash: hash.to_owned(), ..Default::default() }).collect();
     let mut sold_out = listing();
     for variant in &mut sold_out.variants {
         variant.available = 0;

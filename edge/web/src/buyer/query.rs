@@ -24,7 +24,8 @@ pub(crate) struct Query {
     pub(crate) cursor: String,
 }
 
-pub(crate) const SORTS: [(&str, &str); 4] = [("", "Best match"), ("price_asc", "Price: low to high"), ("price_desc", "Price: high to low"), ("newest", "Newest first")];
+pub(crate) const SORTS: [(&str, &str); 4] =
+    [("", "Best match"), ("price_asc", "Price: low to high"), ("price_desc", "Price: high to low"), ("newest", "Newest first")];
 
 impl Query {
     pub(crate) fn parse(base: &str, raw: Option<&str>) -> Self {
@@ -54,7 +55,14 @@ impl Query {
     /// The address of this query.
     pub(crate) fn href(&self) -> String {
         let mut out = url::form_urlencoded::Serializer::new(String::new());
-        let single = [("q", &self.words), ("category", &self.category), ("min", &self.min), ("max", &self.max), ("sort", &self.sort), ("cursor", &self.cursor)];
+        let single = [
+            ("q", &self.words),
+            ("category", &self.category),
+            ("min", &self.min),
+            ("max", &self.max),
+            ("sort", &self.sort),
+            ("cursor", &self.cursor),
+        ];
         out.extend_pairs(single.into_iter().filter(|(_, value)| !value.is_empty()));
         for (name, values) in [("brand", &self.brands), ("seller", &self.sellers), ("attr", &self.attributes)] {
             out.extend_pairs(values.iter().map(|value| (name, value)));
@@ -78,7 +86,13 @@ impl Query {
     }
 
     pub(crate) fn filtered(&self) -> bool {
-        self.without_filters() != Self { cursor: String::new(), ..self.clone() }.href()
+        self.filter_count() > 0
+    }
+
+    /// How many filters are on.
+    pub(crate) fn filter_count(&self) -> usize {
+        let single = [&self.category, &self.min, &self.max].into_iter().filter(|value| !value.is_empty()).count();
+        self.brands.len() + self.sellers.len() + self.attributes.len() + single + usize::from(self.available)
     }
 
     pub(crate) fn request(&self) -> SearchRequest {
@@ -120,7 +134,10 @@ mod tests {
         assert_eq!(query.request().price_min_minor, Some(1000));
         assert!(query.filtered());
         assert_eq!(query.without_filters(), "/search?q=wireless+headphones");
-        assert_eq!(query.changed(|query| query.brands.retain(|brand| brand != "Sony")), "/search?q=wireless+headphones&min=10&brand=B%26O&attr=color%3DBlack&available=true");
+        assert_eq!(
+            query.changed(|query| query.brands.retain(|brand| brand != "Sony")),
+            "/search?q=wireless+headphones&min=10&brand=B%26O&attr=color%3DBlack&available=true"
+        );
     }
 
     #[test]

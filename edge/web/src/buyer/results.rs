@@ -25,7 +25,10 @@ pub(crate) fn view(results: &Results) -> Markup {
             @if !query.category.is_empty() { input type="hidden" name="category" value=(query.category); }
             div {
                 input.filter-switch.sr #filter-switch type="checkbox" aria-label="Show filters";
-                label.filter-toggle for="filter-switch" aria-hidden="true" { (icon("sliders-horizontal")) "Filters" @if query.filtered() { span.count { "!" } } }
+                label.filter-toggle for="filter-switch" aria-hidden="true" {
+                    (icon("sliders-horizontal")) "Filters"
+                    @if query.filtered() { span.count { (query.filter_count()) } }
+                }
                 div.filters aria-label="Filters" role="group" {
                     h2.sr { "Filters" }
                     @for facet in found.facets.iter().filter(|facet| !results.hidden.contains(&facet.field.as_str())) { (facet_view(query, facet)) }
@@ -58,7 +61,9 @@ fn bar(results: &Results) -> Markup {
             p.small.soft-ink role="status" { (show::counted(found.total, "product", "products")) }
             div.tools {
                 label.sr for="sort" { "Sort by" }
-                select.select-inline #sort name="sort" { @for (value, label) in SORTS { option value=(value) selected[query.sort == value] { (label) } } }
+                select.select-inline #sort name="sort" {
+                    @for (value, label) in SORTS { option value=(value) selected[query.sort == value] { (label) } }
+                }
             }
         }
     }
@@ -110,12 +115,16 @@ fn notices(query: &Query, found: &SearchResponse) -> Markup {
     let suggested = query.changed(|query| query.words.clone_from(&found.did_you_mean));
     html! {
         @if found.corrected {
-            div.mb4 { (ui::notice(Tone::Info, html! { "Showing results for " strong { (found.did_you_mean) } ", because nothing matches “" (query.words) "”." })) }
+            div.mb4 {
+                (ui::notice(Tone::Info, html! { "Showing results for " strong { (found.did_you_mean) } ", because nothing matches “" (query.words) "”." }))
+            }
         } @else if !found.did_you_mean.is_empty() {
             div.mb4 { (ui::notice(Tone::Info, html! { "Did you mean " a href=(suggested) { strong { (found.did_you_mean) } } "?" })) }
         }
         @if found.relaxed {
-            div.mb4 { (ui::notice(Tone::Info, html! { "Nothing has all of your words. These match without " @for (index, word) in found.dropped_words.iter().enumerate() { @if index > 0 { ", " } s { (word) } } "." })) }
+            div.mb4 {
+                (ui::notice(Tone::Info, html! { "Nothing has all of your words. These match without " @for (index, word) in found.dropped_words.iter().enumerate() { @if index > 0 { ", " } s { (word) } } "." }))
+            }
         }
     }
 }
@@ -128,7 +137,9 @@ fn more(query: &Query, cursor: &str) -> Markup {
         nav.pager #more aria-label="Pages" {
             @if !query.cursor.is_empty() { a.btn.outline href=(first) { "First page" } }
             @if !cursor.is_empty() {
-                a.btn.outline rel="next" href=(next) hx-get=(next) hx-trigger="click" hx-target="#more" hx-select="#list > *" hx-swap="outerHTML" hx-push-url="false" { "Show more" (icon("chevron-down")) }
+                a.btn.outline rel="next" href=(next) hx-get=(next) hx-trigger="click" hx-target="#more" hx-select="#list > *" hx-swap="outerHTML" hx-push-url="false" {
+                    "Show more" (icon("chevron-down"))
+                }
             }
         }
     }
@@ -144,7 +155,10 @@ fn facet_view(query: &Query, facet: &Facet) -> Markup {
                     summary { "Category" }
                     div.options {
                         @for value in shown() {
-                            a href=(category_link(query, value)) aria-current=[value.selected.then_some("true")] { span { (value.label) } span.tally { (show::count(value.count)) } }
+                            a href=(category_link(query, value)) aria-current=[value.selected.then_some("true")] {
+                                span { (value.label) }
+                                span.tally { (show::count(value.count)) }
+                            }
                         }
                     }
                 }
@@ -154,7 +168,11 @@ fn facet_view(query: &Query, facet: &Facet) -> Markup {
             details.fold open {
                 summary { "Availability" }
                 @let count = facet.values.iter().find(|value| value.value == "true").map(|value| value.count);
-                label.check { input #facet-available type="checkbox" name="available" value="true" checked[query.available]; span { "In stock" } @if let Some(count) = count { span.tally { (show::count(count)) } } }
+                label.check {
+                    input #facet-available type="checkbox" name="available" value="true" checked[query.available];
+                    span { "In stock" }
+                    @if let Some(count) = count { span.tally { (show::count(count)) } }
+                }
             }
         },
         "brand" => boxes(facet, "brand", true, |value| (value.value.clone(), query.brands.contains(&value.value))),
@@ -187,7 +205,11 @@ fn boxes(facet: &Facet, name: &str, open: bool, filter: impl Fn(&FacetValue) -> 
                 summary { (facet.label) }
                 div.options {
                     @for (index, (value, (filter, on))) in values.iter().enumerate() {
-                        label.check { input id={ "facet-" (facet.field.replace([':', ' '], "-")) "-" (index) } type="checkbox" name=(name) value=(filter) checked[*on]; span { (value.label) } span.tally { (show::count(value.count)) } }
+                        label.check {
+                            input id={ "facet-" (facet.field.replace([':', ' '], "-")) "-" (index) } type="checkbox" name=(name) value=(filter) checked[*on];
+                            span { (value.label) }
+                            span.tally { (show::count(value.count)) }
+                        }
                     }
                 }
             }
@@ -212,7 +234,10 @@ fn price_view(query: &Query, found: &SearchResponse) -> Markup {
                 div.options {
                     @for bucket in buckets.iter().filter(|bucket| bucket.count > 0) {
                         @let (from, to) = (whole(bucket.from_minor), if bucket.to_minor > 0 { whole(bucket.to_minor) } else { String::new() });
-                        a href=(query.changed(|query| { query.min = if bucket.from_minor > 0 { from.clone() } else { String::new() }; query.max.clone_from(&to); })) { span { (bucket.label) } span.tally { (show::count(bucket.count)) } }
+                        a href=(query.changed(|query| { query.min = if bucket.from_minor > 0 { from.clone() } else { String::new() }; query.max.clone_from(&to); })) {
+                            span { (bucket.label) }
+                            span.tally { (show::count(bucket.count)) }
+                        }
                     }
                 }
             }

@@ -2,10 +2,12 @@
 
 use api_cart::{CartContents, CartLine, CartTotals, Notice, NoticeKind, SellerGroup, ShippingEstimate};
 use api_identity::Country;
+use api_orders::{
+    Checkout, CheckoutPart, Item, Order, OrderState, RefundState, Shipment, ShippingOption, SubOrder, TimelineEntry, Totals, TrackingEvent,
+};
+use api_payments::{PaymentOption, TestCard};
 use api_search::{Crumb, Facet, FacetValue, Hit, Listing, ListingAttribute, ListingOption, ListingStore, ListingVariant, StockState};
 use api_tenants::{PublicStore, Store};
-use api_orders::{Checkout, CheckoutPart, Item, Order, OrderState, RefundState, Shipment, ShippingOption, SubOrder, TimelineEntry, Totals, TrackingEvent};
-use api_payments::{PaymentOption, TestCard};
 use kit_rpc::proto::{Address, Money};
 
 pub(crate) const LONG: &str = "Extraordinarily long product title with Donaudampfschifffahrtsgesellschaftskapitän, 24-bit/192 kHz support, detachable cable, carrying case & three-year warranty – second edition (2026)";
@@ -64,21 +66,51 @@ pub(crate) fn stores() -> Vec<PublicStore> {
 
 pub(crate) fn facets() -> Vec<Facet> {
     let value = |value: &str, label: &str, count| FacetValue { value: value.to_owned(), label: label.to_owned(), count, ..FacetValue::default() };
-    let bucket = |from_minor, to_minor, label: &str, count| FacetValue { label: label.to_owned(), count, from_minor, to_minor, ..FacetValue::default() };
+    let bucket =
+        |from_minor, to_minor, label: &str, count| FacetValue { label: label.to_owned(), count, from_minor, to_minor, ..FacetValue::default() };
     let facet = |field: &str, label: &str, values| Facet { field: field.to_owned(), label: label.to_owned(), values };
     vec![
-        facet("category", "Category", vec![value("cat_00000000000000000000000000000001", "Headphones", 210), value("cat_00000000000000000000000000000002", "Cables & adapters", 42)]),
+        facet(
+            "category",
+            "Category",
+            vec![
+                value("cat_00000000000000000000000000000001", "Headphones", 210),
+                value("cat_00000000000000000000000000000002", "Cables & adapters", 42),
+            ],
+        ),
         facet("availability", "Availability", vec![value("true", "In stock", 301)]),
-        facet("brand", "Brand", ["Sony", "Kensington", "Bose", "Sennheiser", "JBL", LONG].into_iter().zip([120, 64, 31, 20, 4, 1]).map(|(name, count)| value(name, name, count)).collect()),
-        facet("price", "Price", vec![bucket(0, 2500, "Under $25", 52), bucket(2500, 10_000, "$25 to $100", 148), bucket(10_000, 0, "$100 and over", 90)]),
-        facet("seller", "Shop", vec![value("ten_00000000000000000000000000000001", "Nordic Audio", 80), value("ten_00000000000000000000000000000002", "Desk & Co", 77)]),
+        facet(
+            "brand",
+            "Brand",
+            ["Sony", "Kensington", "Bose", "Sennheiser", "JBL", LONG]
+                .into_iter()
+                .zip([120, 64, 31, 20, 4, 1])
+                .map(|(name, count)| value(name, name, count))
+                .collect(),
+        ),
+        facet(
+            "price",
+            "Price",
+            vec![bucket(0, 2500, "Under $25", 52), bucket(2500, 10_000, "$25 to $100", 148), bucket(10_000, 0, "$100 and over", 90)],
+        ),
+        facet(
+            "seller",
+            "Shop",
+            vec![value("ten_00000000000000000000000000000001", "Nordic Audio", 80), value("ten_00000000000000000000000000000002", "Desk & Co", 77)],
+        ),
         facet("attribute:color", "Colour", vec![value("Black", "Black", 120), value("White", "White", 40)]),
     ]
 }
 
 pub(crate) fn listing() -> Listing {
     let option = |name: &str, value: &str| ListingOption { name: name.to_owned(), value: value.to_owned() };
-    let combinations = [("Black", "Over-ear", 19_900, 12), ("Black", "On-ear", 15_900, 3), ("White", "Over-ear", 19_900, 40), ("White", "On-ear", 15_900, 0), ("Forest green", "Over-ear", 20_900, 8)];
+    let combinations = [
+        ("Black", "Over-ear", 19_900, 12),
+        ("Black", "On-ear", 15_900, 3),
+        ("White", "Over-ear", 19_900, 40),
+        ("White", "On-ear", 15_900, 0),
+        ("Forest green", "Over-ear", 20_900, 8),
+    ];
     let variant = |(index, (colour, shape, price, available)): (usize, (&str, &str, i64, i64))| ListingVariant {
         variant_id: format!("var_{index:032x}"),
         sku: format!("NA-900-{index}"),
@@ -87,10 +119,22 @@ pub(crate) fn listing() -> Listing {
         price: usd(price),
         list_price: usd(price + 3000),
         available,
-        stock_state: if available == 0 { StockState::OutOfStock } else if available < 10 { StockState::Low } else { StockState::InStock }.into(),
+        stock_state: if available == 0 {
+            StockState::OutOfStock
+        } else if available < 10 {
+            StockState::Low
+        } else {
+            StockState::InStock
+        }
+        .into(),
         media: Vec::new(),
     };
-    let attribute = |name: &str, value: &str, unit: &str| ListingAttribute { name: name.to_owned(), values: vec![value.to_owned()], unit: unit.to_owned(), ..ListingAttribute::default() };
+    let attribute = |name: &str, value: &str, unit: &str| ListingAttribute {
+        name: name.to_owned(),
+        values: vec![value.to_owned()],
+        unit: unit.to_owned(),
+        ..ListingAttribute::default()
+    };
     Listing {
         product_id: "prd_00000000000000000000000000000001".to_owned(),
         tenant_id: "ten_00000000000000000000000000000001".to_owned(),
@@ -133,7 +177,11 @@ pub(crate) fn cart() -> CartContents {
     lamp.notices = vec![Notice { kind: NoticeKind::PriceChanged.into(), message: "The price went down from $139.00 to $129.00".to_owned() }];
     CartContents {
         groups: vec![
-            group("Nordic Audio", vec![line("Wireless headphones with active noise cancelling", "Colour: Black, Shape: Over-ear", 19_900, 1)], 19_900),
+            group(
+                "Nordic Audio",
+                vec![line("Wireless headphones with active noise cancelling", "Colour: Black, Shape: Over-ear", 19_900, 1)],
+                19_900,
+            ),
             group("Desk & Co", vec![line("Kensington ClickSafe keyed laptop lock", "", 4999, 2), lamp], 22_898),
         ],
         item_count: 4,
@@ -155,19 +203,42 @@ pub(crate) fn address() -> Address {
 }
 
 pub(crate) fn countries() -> Vec<Country> {
-    [("DE", "Germany"), ("GB", "United Kingdom"), ("US", "United States")].into_iter().map(|(code, name)| Country { code: code.to_owned(), name: name.to_owned(), ..Country::default() }).collect()
+    [("DE", "Germany"), ("GB", "United Kingdom"), ("US", "United States")]
+        .into_iter()
+        .map(|(code, name)| Country { code: code.to_owned(), name: name.to_owned(), ..Country::default() })
+        .collect()
 }
 
 fn totals(items: i64, shipping: i64) -> Option<Totals> {
-    Some(Totals { items: usd(items), tax: usd(0), shipping: usd(shipping), discount: usd(0), total: usd(items + shipping), tax_included: usd(items / 12) })
+    Some(Totals {
+        items: usd(items),
+        tax: usd(0),
+        shipping: usd(shipping),
+        discount: usd(0),
+        total: usd(items + shipping),
+        tax_included: usd(items / 12),
+    })
 }
 
 fn item(title: &str, price: i64, quantity: u32) -> Item {
-    Item { item_id: format!("itm_{:032x}", title.len()), title: title.to_owned(), quantity, unit_price: usd(price), line_total: usd(price * i64::from(quantity)), ..Item::default() }
+    Item {
+        item_id: format!("itm_{:032x}", title.len()),
+        title: title.to_owned(),
+        quantity,
+        unit_price: usd(price),
+        line_total: usd(price * i64::from(quantity)),
+        ..Item::default()
+    }
 }
 
 pub(crate) fn checkout() -> Checkout {
-    let option = |id: u32, name: &str, price: i64, min_days, max_days| ShippingOption { shipping_method_id: format!("smt_{id:032x}"), name: name.to_owned(), price: usd(price), min_days, max_days };
+    let option = |id: u32, name: &str, price: i64, min_days, max_days| ShippingOption {
+        shipping_method_id: format!("smt_{id:032x}"),
+        name: name.to_owned(),
+        price: usd(price),
+        min_days,
+        max_days,
+    };
     let part = |store: &str, items: Vec<Item>, sum| CheckoutPart {
         tenant_id: format!("ten_{:032x}", store.len()),
         store_name: store.to_owned(),
@@ -197,20 +268,37 @@ pub(crate) fn payment_options() -> Vec<PaymentOption> {
         tokenisation_url: "http://127.0.0.1:8082/v1/tokens/form".to_owned(),
         publishable_key: "pk_sandbox".to_owned(),
         origin: "http://127.0.0.1:8082".to_owned(),
-        test_cards: vec![card("4242424242424242", "succeeds"), card("4000000000000002", "is declined"), card("4000002500003155", "asks for 3-D Secure")],
+        test_cards: vec![
+            card("4242424242424242", "succeeds"),
+            card("4000000000000002", "is declined"),
+            card("4000002500003155", "asks for 3-D Secure"),
+        ],
     }]
 }
 
 pub(crate) fn order() -> Order {
     let at = |text: &str| Some(kit_rpc::timestamp(crate::visit::sample::time(text)));
-    let entry = |text: &str, kind: &str, message: &str| TimelineEntry { at: at(text), kind: kind.to_owned(), message: message.to_owned(), ..TimelineEntry::default() };
-    let tracked = |text: &str, state: &str, place: &str, message: &str| TrackingEvent { at: at(text), state: state.to_owned(), place: place.to_owned(), message: message.to_owned() };
+    let entry = |text: &str, kind: &str, message: &str| TimelineEntry {
+        at: at(text),
+        kind: kind.to_owned(),
+        message: message.to_owned(),
+        ..TimelineEntry::default()
+    };
+    let tracked = |text: &str, state: &str, place: &str, message: &str| TrackingEvent {
+        at: at(text),
+        state: state.to_owned(),
+        place: place.to_owned(),
+        message: message.to_owned(),
+    };
     let shipment = Shipment {
         carrier: "Parcel Post".to_owned(),
         tracking_number: "PP 0042 7781 22".to_owned(),
         tracking_url: "https://example.com/track".to_owned(),
         state: "in_transit".to_owned(),
-        events: vec![tracked("2026-11-21T08:00:00Z", "shipped", "Stockholm", "Handed to the carrier"), tracked("2026-11-21T19:10:00Z", "in_transit", "Hamburg", "Sorted in the parcel centre")],
+        events: vec![
+            tracked("2026-11-21T08:00:00Z", "shipped", "Stockholm", "Handed to the carrier"),
+            tracked("2026-11-21T19:10:00Z", "in_transit", "Hamburg", "Sorted in the parcel centre"),
+        ],
         ..Shipment::default()
     };
     let part = |id: u32, store: &str, state: OrderState, items: Vec<Item>, sum| SubOrder {
@@ -224,7 +312,10 @@ pub(crate) fn order() -> Order {
         deliver_by: at("2026-11-27T00:00:00Z"),
         ..SubOrder::default()
     };
-    let shipped = SubOrder { shipments: vec![shipment], ..part(1, "Nordic Audio", OrderState::Shipped, vec![item("Wireless headphones with active noise cancelling", 19_900, 1)], 19_900) };
+    let shipped = SubOrder {
+        shipments: vec![shipment],
+        ..part(1, "Nordic Audio", OrderState::Shipped, vec![item("Wireless headphones with active noise cancelling", 19_900, 1)], 19_900)
+    };
     let cancelled = SubOrder {
         cancelled_by: "seller".to_owned(),
         cancel_reason: "The last one was damaged in our stockroom".to_owned(),
@@ -238,10 +329,18 @@ pub(crate) fn order() -> Order {
         state: OrderState::Processing.into(),
         email: "ann@example.com".to_owned(),
         shipping_address: Some(address()),
-        sub_orders: vec![shipped, part(2, "Desk & Co", OrderState::Processing, vec![item("Kensington ClickSafe keyed laptop lock", 4999, 2)], 9998), cancelled],
+        sub_orders: vec![
+            shipped,
+            part(2, "Desk & Co", OrderState::Processing, vec![item("Kensington ClickSafe keyed laptop lock", 4999, 2)], 9998),
+            cancelled,
+        ],
         totals: totals(42_798, 1470),
         refunded: usd(13_390),
-        timeline: vec![entry("2026-11-20T10:00:00Z", "created", "Order placed"), entry("2026-11-20T10:00:02Z", "paid", "Paid by card"), entry("2026-11-20T12:00:00Z", "cancelled", "Lamplight cancelled its part")],
+        timeline: vec![
+            entry("2026-11-20T10:00:00Z", "created", "Order placed"),
+            entry("2026-11-20T10:00:02Z", "paid", "Paid by card"),
+            entry("2026-11-20T12:00:00Z", "cancelled", "Lamplight cancelled its part"),
+        ],
         placed_at: at("2026-11-20T10:00:00Z"),
         ..Order::default()
     }

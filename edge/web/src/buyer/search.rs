@@ -65,7 +65,9 @@ pub(crate) fn view_category(visit: &Visit, page: &CategoryPage) -> Markup {
             @if !way.is_empty() { (ui::crumbs(&way, name)) }
             div.page-head { h1 { (name) } }
             @if !page.children.is_empty() {
-                ul.chips aria-label="Narrower" { @for child in &page.children { li { a.chip href={ "/c/" (child.category_id) } { span { (child.name) } } } } }
+                ul.chips aria-label="Narrower" {
+                    @for child in &page.children { li { a.chip href={ "/c/" (child.category_id) } { span { (child.name) } } } }
+                }
             }
             (results::view(&page.results))
         },
@@ -88,7 +90,9 @@ pub(crate) fn suggestions(found: &[Suggestion]) -> Markup {
         SuggestionKind::Product => ui::product_url(&suggestion.id, &suggestion.slug),
         SuggestionKind::Category => format!("/c/{}", suggestion.id),
         SuggestionKind::Brand => Query { base: "/search".to_owned(), brands: vec![suggestion.text.clone()], ..Query::default() }.href(),
-        SuggestionKind::Query | SuggestionKind::Unspecified => Query { base: "/search".to_owned(), words: suggestion.text.clone(), ..Query::default() }.href(),
+        SuggestionKind::Query | SuggestionKind::Unspecified => {
+            Query { base: "/search".to_owned(), words: suggestion.text.clone(), ..Query::default() }.href()
+        }
     };
     html! {
         @for suggestion in found {
@@ -113,11 +117,18 @@ pub(crate) fn suggestions(found: &[Suggestion]) -> Markup {
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::buyer::sample::{facets, hits};
-    use api_search::SearchResponse;
     use crate::visit::sample;
+    use api_search::SearchResponse;
     let query = |raw: &str| Query::parse("/search", Some(raw));
-    let found = |hits: Vec<api_search::Hit>| SearchResponse { total: u64::try_from(hits.len()).unwrap() * 37, hits, next_cursor: "bmV4dA".to_owned(), facets: facets(), ..SearchResponse::default() };
-    let relaxed = SearchResponse { relaxed: true, dropped_words: vec!["purple".to_owned()], did_you_mean: "kensington lock".to_owned(), ..found(hits()) };
+    let found = |hits: Vec<api_search::Hit>| SearchResponse {
+        total: u64::try_from(hits.len()).unwrap() * 37,
+        hits,
+        next_cursor: "bmV4dA".to_owned(),
+        facets: facets(),
+        ..SearchResponse::default()
+    };
+    let relaxed =
+        SearchResponse { relaxed: true, dropped_words: vec!["purple".to_owned()], did_you_mean: "kensington lock".to_owned(), ..found(hits()) };
     let category = |id: &str, name: &str| Category { category_id: id.to_owned(), name: name.to_owned(), ..Category::default() };
     let top = sample::nobody().categories[0].id.clone();
     let in_category = CategoryPage {
@@ -127,7 +138,13 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         results: Results { query: Query::parse("/c/cat_00000000000000000000000000000099", None), found: found(hits()), hidden: &[] },
     };
     vec![
-        ("search", view(&sample::nobody(), &Results { query: query("q=wireless+headphones&brand=Sony&min=20&available=true"), found: found(hits()), hidden: &[] })),
+        (
+            "search",
+            view(
+                &sample::nobody(),
+                &Results { query: query("q=wireless+headphones&brand=Sony&min=20&available=true"), found: found(hits()), hidden: &[] },
+            ),
+        ),
         ("search-relaxed", view(&sample::buyer(), &Results { query: query("q=purple+kensingtn+lock"), found: relaxed, hidden: &[] })),
         ("search-empty", view(&sample::nobody(), &Results { query: query("q=zzzz&brand=Sony"), found: SearchResponse::default(), hidden: &[] })),
         ("category", view_category(&sample::nobody(), &in_category)),

@@ -18,7 +18,11 @@ use crate::ui::{self, Head, Tone, icon};
 use crate::visit::Visit;
 
 pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
-    let mine = if here.viewer.signed_in { site.tenants.clone().list_mine(here.ctx.request(ListMineRequest {})).await?.into_inner().tenants } else { Vec::new() };
+    let mine = if here.viewer.signed_in {
+        site.tenants.clone().list_mine(here.ctx.request(ListMineRequest {})).await?.into_inner().tenants
+    } else {
+        Vec::new()
+    };
     Ok(view(&here, &mine).into_response())
 }
 
@@ -35,11 +39,21 @@ const fn state_words(state: TenantState) -> (&'static str, Tone) {
 }
 
 pub(crate) fn view(visit: &Visit, mine: &[MyTenant]) -> Markup {
-    let head = Head { title: "Open a shop", description: "Sell next to everybody else: bring the feed you have, ship your own parcels.", canonical: "/sell", tab: "account", ..Head::default() };
+    let head = Head {
+        title: "Open a shop",
+        description: "Sell next to everybody else: bring the feed you have, ship your own parcels.",
+        canonical: "/sell",
+        tab: "account",
+        ..Head::default()
+    };
     let reasons = [
         ("file-spreadsheet", "Bring the feed you have", "CSV, Excel or JSON lines. Map its columns once; every upload after that is one click."),
         ("shield-check", "Your data stays yours", "Your products, stock and orders are kept apart from every other shop's, by the database itself."),
-        ("wallet", "One payment, split to the cent", "The buyer pays once. Your share, the commission and every refund stand in a ledger you can read."),
+        (
+            "wallet",
+            "One payment, split to the cent",
+            "The buyer pays once. Your share, the commission and every refund stand in a ledger you can read.",
+        ),
     ];
     ui::page(
         visit,
@@ -47,8 +61,12 @@ pub(crate) fn view(visit: &Visit, mine: &[MyTenant]) -> Markup {
         html! {
             section.hero { div {
                 h1 { "Your shop," br; em { "in good company." } }
-                p.lead { "Sell where people already compare. You keep your name, your stock and your parcels; we bring search, checkout and payment." }
-                div.row.mt6 { a.btn.large href=(if visit.viewer.signed_in { "/sell/apply" } else { "/sign-in?next=%2Fsell%2Fapply" }) { "Apply for a shop" } }
+                p.lead {
+                    "Sell where people already compare. You keep your name, your stock and your parcels; we bring search, checkout and payment."
+                }
+                div.row.mt6 {
+                    a.btn.large href=(if visit.viewer.signed_in { "/sell/apply" } else { "/sign-in?next=%2Fsell%2Fapply" }) { "Apply for a shop" }
+                }
             } }
             @if !mine.is_empty() {
                 section.section {
@@ -57,7 +75,10 @@ pub(crate) fn view(visit: &Visit, mine: &[MyTenant]) -> Markup {
                         @for own in mine { @if let Some(tenant) = &own.tenant {
                             @let (words, tone) = state_words(tenant.state());
                             li.card.stack.tight {
-                                div.row.between { h3 { (tenant.store.as_ref().map(|store| store.name.as_str()).unwrap_or_default()) } (ui::badge(tone, words)) }
+                                div.row.between {
+                                    h3 { (tenant.store.as_ref().map(|store| store.name.as_str()).unwrap_or_default()) }
+                                    (ui::badge(tone, words))
+                                }
                                 @if !tenant.state_reason.is_empty() { p.small.soft-ink { (tenant.state_reason) } }
                                 @if tenant.state() == TenantState::Active { p { a href="/seller" { "To the seller portal" } } }
                             }
@@ -65,7 +86,11 @@ pub(crate) fn view(visit: &Visit, mine: &[MyTenant]) -> Markup {
                     }
                 }
             }
-            section.section.grid.two { @for (picture, title, text) in reasons { div.card.stack.tight { (ui::sized_icon(picture, "icon large")) h2 { (title) } p.soft-ink { (text) } } } }
+            section.section.grid.two {
+                @for (picture, title, text) in reasons {
+                    div.card.stack.tight { (ui::sized_icon(picture, "icon large")) h2 { (title) } p.soft-ink { (text) } }
+                }
+            }
         },
     )
 }
@@ -138,7 +163,17 @@ pub(crate) fn view_apply(visit: &Visit, form: &Form, countries: &[Country]) -> M
             div { button.btn.large type="submit" { "Send the application" } }
         }
     };
-    ui::page(visit, &head, html! { div.medium { (ui::crumbs(&[("/sell".to_owned(), "Open a shop".to_owned())], "Apply")) div.page-head { h1 { "Apply for a shop" } } (form::post(visit, "/sell/apply", fields)) } })
+    ui::page(
+        visit,
+        &head,
+        html! {
+            div.medium {
+                (ui::crumbs(&[("/sell".to_owned(), "Open a shop".to_owned())], "Apply"))
+                div.page-head { h1 { "Apply for a shop" } }
+                (form::post(visit, "/sell/apply", fields))
+            }
+        },
+    )
 }
 
 #[derive(Deserialize)]
@@ -162,11 +197,25 @@ pub(crate) async fn accept_invite(State(site): State<Web>, here: Here, Posted(fo
 
 pub(crate) fn view_invite(visit: &Visit, form: &Form) -> Markup {
     let head = Head { title: "Invitation", tab: "account", ..Head::default() };
-    let fields = html! { div.stack { (form.summary()) input type="hidden" name="token" value=(form.get("token")); button.btn.large.block type="submit" { (icon("check")) "Accept" } } };
+    let fields = html! {
+        div.stack {
+            (form.summary())
+            input type="hidden" name="token" value=(form.get("token"));
+            button.btn.large.block type="submit" { (icon("check")) "Accept" }
+        }
+    };
     ui::page(
         visit,
         &head,
-        html! { div.narrow.sign { div { h1 { "You are invited" } p.soft-ink.mt2 { "A shop wants you on its staff. You accept as " strong { (visit.viewer.email) } "." } } div.card { (form::post(visit, "/invite", fields)) } } },
+        html! {
+            div.narrow.sign {
+                div {
+                    h1 { "You are invited" }
+                    p.soft-ink.mt2 { "A shop wants you on its staff. You accept as " strong { (visit.viewer.email) } "." }
+                }
+                div.card { (form::post(visit, "/invite", fields)) }
+            }
+        },
     )
 }
 
@@ -175,10 +224,16 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::buyer::sample::{LONG, countries};
     use crate::visit::sample;
     let tenant = |state: TenantState, reason: &str| MyTenant {
-        tenant: Some(api_tenants::Tenant { state: state.into(), state_reason: reason.to_owned(), store: Some(api_tenants::Store { name: "Anna's Pottery".to_owned(), ..Default::default() }), ..Default::default() }),
+        tenant: Some(api_tenants::Tenant {
+            state: state.into(),
+            state_reason: reason.to_owned(),
+            store: Some(api_tenants::Store { name: "Anna's Pottery".to_owned(), ..Default::default() }),
+            ..Default::default()
+        }),
         ..MyTenant::default()
     };
-    let wrong = Form::default().with("store_name", LONG).wrong("store_name", "Must be at most 80 characters.").wrong("business.legal_name", "Is required.");
+    let wrong =
+        Form::default().with("store_name", LONG).wrong("store_name", "Must be at most 80 characters.").wrong("business.legal_name", "Is required.");
     vec![
         ("sell", view(&sample::nobody(), &[])),
         ("sell-mine", view(&sample::seller(), &[tenant(TenantState::Active, ""), tenant(TenantState::Rejected, LONG)])),

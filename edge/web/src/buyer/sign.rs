@@ -1,6 +1,9 @@
 //! Signing in, up and out; a forgotten password; a confirmed address.
 
-use api_identity::{RequestPasswordResetRequest, ResendVerificationRequest, ResetPasswordRequest, Session, SignInRequest, SignOutRequest, SignUpRequest, VerifyEmailRequest};
+use api_identity::{
+    RequestPasswordResetRequest, ResendVerificationRequest, ResetPasswordRequest, Session, SignInRequest, SignOutRequest, SignUpRequest,
+    VerifyEmailRequest,
+};
 use axum::extract::{Query as UrlQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
@@ -92,7 +95,13 @@ pub(crate) async fn show_up(here: Here, UrlQuery(arrival): UrlQuery<Arrival>) ->
 }
 
 pub(crate) async fn sign_up(State(site): State<Web>, here: Here, headers: HeaderMap, Posted(form): Posted) -> Page {
-    let request = SignUpRequest { email: form.text("email"), password: password(&form, "password"), name: form.text("name"), device: device(&headers), language: "en".to_owned() };
+    let request = SignUpRequest {
+        email: form.text("email"),
+        password: password(&form, "password"),
+        name: form.text("name"),
+        device: device(&headers),
+        language: "en".to_owned(),
+    };
     match site.identity.clone().sign_up(here.ctx.request(request)).await {
         Ok(answer) => Ok(signed_in(&site, answer.into_inner().session.unwrap_or_default(), safe_next(form.get("next"), "/account"))),
         Err(status) => Ok(again(view_up(&here, &form.clone().rejected(&problem_of(&status))))),
@@ -151,7 +160,13 @@ pub(crate) async fn forgot(State(site): State<Web>, here: Here, Posted(form): Po
 
 pub(crate) fn view_forgot(visit: &Visit, form: &Form) -> Markup {
     let head = Head { title: "Forgotten password", tab: "account", ..Head::default() };
-    let fields = html! { div.stack { (form.summary()) (Input::email("email", "E-mail address").focus().show(form)) button.btn.large.block type="submit" { "Send me a link" } } };
+    let fields = html! {
+        div.stack {
+            (form.summary())
+            (Input::email("email", "E-mail address").focus().show(form))
+            button.btn.large.block type="submit" { "Send me a link" }
+        }
+    };
     ui::page(
         visit,
         &head,
@@ -231,7 +246,11 @@ pub(crate) fn view_verify(visit: &Visit, form: &Form) -> Markup {
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample;
     let refused = Form::default().with("email", "ann@example.com").refused("E-mail address or password is not right.");
-    let wrong = Form::default().with("email", "ann@").with("name", crate::buyer::sample::LONG).wrong("email", "Must be an e-mail address like name@example.com.").wrong("password", "Is one of the well-known bad ones.");
+    let wrong = Form::default()
+        .with("email", "ann@")
+        .with("name", crate::buyer::sample::LONG)
+        .wrong("email", "Must be an e-mail address like name@example.com.")
+        .wrong("password", "Is one of the well-known bad ones.");
     vec![
         ("sign-in", view_in(&sample::nobody(), &Form::default().with("next", "/cart"))),
         ("sign-in-refused", view_in(&sample::nobody(), &refused)),

@@ -41,7 +41,12 @@ pub(crate) fn view(visit: &Visit, page: &StorePage) -> Markup {
                 (ui::avatar(&store.name, "shop big"))
                 div.grow {
                     h1 { (store.name) }
-                    @if let Some(since) = &page.open.since { p.small.soft-ink.mt2 { "In the market since " (show::date(kit_rpc::time(since))) @if !store.country.is_empty() { " · ships from " (store.country) } } }
+                    @if let Some(since) = &page.open.since {
+                        p.small.soft-ink.mt2 {
+                            "In the market since " (show::date(kit_rpc::time(since)))
+                            @if !store.country.is_empty() { " · ships from " (store.country) }
+                        }
+                    }
                 }
                 form.search-in action=(canonical) method="get" role="search" aria-label="This shop" {
                     label.sr for="in-shop" { "Search in this shop" }
@@ -49,7 +54,11 @@ pub(crate) fn view(visit: &Visit, page: &StorePage) -> Markup {
                     button.btn.square type="submit" aria-label="Search in this shop" { (icon("search")) }
                 }
             }
-            @if store.holiday { div.mb6 { (ui::notice(Tone::Warn, if store.holiday_message.is_empty() { "This shop is on holiday; nothing can be ordered right now." } else { &store.holiday_message })) } }
+            @if store.holiday {
+                div.mb6 {
+                    (ui::notice(Tone::Warn, if store.holiday_message.is_empty() { "This shop is on holiday; nothing can be ordered right now." } else { &store.holiday_message }))
+                }
+            }
             @if !store.description.is_empty() { p.prose.mb6 { (store.description) } }
             (results::view(&page.results))
             @if !(store.returns_policy.is_empty() && store.shipping_policy.is_empty()) {

@@ -51,7 +51,12 @@ pub(crate) fn checkout_frame(visit: &Visit, head: &Head<'_>, body: impl Render) 
                 }
             }
             main #main tabindex="-1" { div.wrap { (flash(visit)) (body) } }
-            footer.quiet-foot { div.wrap.row.between { span.row.tight { (icon("lock")) "Card data goes straight to the payment provider." } span { "Request " (visit.ctx.request_id) } } }
+            footer.quiet-foot {
+                div.wrap.row.between {
+                    span.row.tight { (icon("lock")) "Card data goes straight to the payment provider." }
+                    span { "Request " (visit.ctx.request_id) }
+                }
+            }
         }
     };
     document(visit, head, content)
@@ -103,7 +108,11 @@ fn document(visit: &Visit, head: &Head<'_>, content: impl Render) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
                 title { @if head.title.is_empty() { "MarketHub – one cart, every shop" } @else { (head.title) " · MarketHub" } }
                 @if !head.description.is_empty() { meta name="description" content=(head.description); }
-                @if head.canonical.is_empty() { meta name="robots" content="noindex"; } @else { link rel="canonical" href={ (visit.public_url) (head.canonical) }; }
+                @if head.canonical.is_empty() {
+                    meta name="robots" content="noindex";
+                } @else {
+                    link rel="canonical" href={ (visit.public_url) (head.canonical) };
+                }
                 link rel="stylesheet" href=(assets::url("app.css"));
                 link rel="icon" href=(assets::url("favicon.svg")) type="image/svg+xml";
                 link rel="apple-touch-icon" href=(assets::url("icon-180.png"));
@@ -147,7 +156,9 @@ fn shop_header(visit: &Visit, head: &Head<'_>) -> Markup {
                     div.wrap {
                         ul {
                             @for category in visit.categories.iter() {
-                                li { a href={ "/c/" (category.id) } aria-current=[(head.category == category.id).then_some("true")] { (category.name) } }
+                                li {
+                                    a href={ "/c/" (category.id) } aria-current=[(head.category == category.id).then_some("true")] { (category.name) }
+                                }
                             }
                         }
                     }
@@ -200,10 +211,30 @@ fn shop_footer(visit: &Visit) -> Markup {
         footer.foot {
             div.wrap {
                 div.foot-grid {
-                    div { a.brand href="/" { (mark()) "MarketHub" } p { "Many independent shops, one cart and one payment. Each seller ships its own part." } }
-                    nav aria-labelledby="foot-shop" { h2 #foot-shop { "Shop" } ul { li { a href="/search" { "All products" } } li { a href="/stores" { "All shops" } } li { a href="/search?sort=newest" { "New arrivals" } } } }
-                    nav aria-labelledby="foot-you" { h2 #foot-you { "You" } ul { li { a href="/account" { "Account" } } li { a href="/orders" { "Orders" } } li { a href="/messages" { "Messages" } } } }
-                    nav aria-labelledby="foot-sell" { h2 #foot-sell { "Sell" } ul { li { a href="/sell" { "Open a shop" } } li { a href="/seller" { "Seller portal" } } li { a href="/openapi.json" { "API" } } } }
+                    div {
+                        a.brand href="/" { (mark()) "MarketHub" }
+                        p { "Many independent shops, one cart and one payment. Each seller ships its own part." }
+                    }
+                    nav aria-labelledby="foot-shop" {
+                        h2 #foot-shop { "Shop" }
+                        ul {
+                            li { a href="/search" { "All products" } }
+                            li { a href="/stores" { "All shops" } }
+                            li { a href="/search?sort=newest" { "New arrivals" } }
+                        }
+                    }
+                    nav aria-labelledby="foot-you" {
+                        h2 #foot-you { "You" }
+                        ul { li { a href="/account" { "Account" } } li { a href="/orders" { "Orders" } } li { a href="/messages" { "Messages" } } }
+                    }
+                    nav aria-labelledby="foot-sell" {
+                        h2 #foot-sell { "Sell" }
+                        ul {
+                            li { a href="/sell" { "Open a shop" } }
+                            li { a href="/seller" { "Seller portal" } }
+                            li { a href="/openapi.json" { "API" } }
+                        }
+                    }
                 }
                 div.foot-end { p { "MarketHub · Apache-2.0" } (theme_switch(visit)) }
             }
@@ -215,7 +246,10 @@ fn theme_switch(visit: &Visit) -> Markup {
     let body = html! {
         input type="hidden" name="next" value=(visit.path);
         @for (theme, picture, label) in [(Theme::System, "monitor", "Colours as the system has them"), (Theme::Light, "sun", "Light colours"), (Theme::Dark, "moon", "Dark colours")] {
-            button type="submit" name="theme" value=(theme.as_str()) aria-pressed=(if visit.theme == theme { "true" } else { "false" }) title=(label) { (icon(picture)) span.sr { (label) } }
+            button type="submit" name="theme" value=(theme.as_str()) aria-pressed=(if visit.theme == theme { "true" } else { "false" }) title=(label) {
+                (icon(picture))
+                span.sr { (label) }
+            }
         }
     };
     html! { form.theme method="post" action="/theme" data-theme-switch { (form::csrf(visit)) (body) } }
@@ -223,11 +257,21 @@ fn theme_switch(visit: &Visit) -> Markup {
 
 fn tabbar(visit: &Visit, head: &Head<'_>) -> Markup {
     let account = if visit.viewer.signed_in { ("/account", "Account") } else { ("/sign-in", "Sign in") };
-    let entries = [("home", "/", "house", "Home"), ("search", "/search", "layout-grid", "Browse"), ("cart", "/cart", "shopping-cart", "Cart"), ("orders", "/orders", "package", "Orders"), ("account", account.0, "circle-user-round", account.1)];
+    let entries = [
+        ("home", "/", "house", "Home"),
+        ("search", "/search", "layout-grid", "Browse"),
+        ("cart", "/cart", "shopping-cart", "Cart"),
+        ("orders", "/orders", "package", "Orders"),
+        ("account", account.0, "circle-user-round", account.1),
+    ];
     html! {
         nav.tabbar aria-label="Main" {
             @for (tab, address, picture, label) in entries {
-                a href=(address) aria-current=[(head.tab == tab).then_some("page")] { (icon(picture)) span { (label) } @if tab == "cart" { (cart_count(visit.cart_count)) } }
+                a href=(address) aria-current=[(head.tab == tab).then_some("page")] {
+                    (icon(picture))
+                    span { (label) }
+                    @if tab == "cart" { (cart_count(visit.cart_count)) }
+                }
             }
         }
     }
