@@ -58,29 +58,40 @@ pub(crate) async fn set_low_at(db: &mut PgConnection, key: Key, low_at: i64) -> 
     Ok(done.rows_affected() > 0)
 }
 
-/// Takes over a product as the catalog tells it, unless something newer is known. Variants it no longer has are removed.
-pub(crate) async fn take_over(db: &mut PgConnection, product: &ProductSnapshot) -> Result<(), Error> {
-    let tenant: TenantId = read(&product.tenant_id)?;
-    let product_id: ProductId = read(&product.product_id)?;
-    let variants = product.variants.iter().map(|variant| read::<VariantId>(&variant.variant_id)).collect::<Result<Vec<_>, _>>()?;
-    let titles: Vec<String> = product.variants.iter().map(|variant| title(product, variant)).collect();
+/// Takes over products as the catalog tells them, unless something newer is known. Variants they no longer have are removed.
+pub(crate) async fn take_over(db: &mut PgConnection, products: &BTreeMap<ProductId, (TenantId, ProductSnapshot)>) -> Result<(), Error> {
+    let mut rows: Vec<(Uuid, Uuid, Uuid, &str, String, i32)> = Vec::new();
+    for (product, (tenant, snapshot)) in products {
+        for variant in &snapshot.variants {
+            let id: VariantId = read(&variant.variant_id)?;
+            rows.push((tenant.uuid(), id.uuid(), product.uuid(), &variant.sku, title(snapshot, variant), snapshot.version));
+        }
+    }
+    rows.sort_unstable();
+    rows.dedup_by_key(|row| (row.0, row.1));
     sqlx::query(
-        "with gone as (
-            update stock_item set removed = true, product_version = $6
-            where tenant_id = $1 and product_id = $2 and not variant_id = any($3) and product_version < $6
-        )
-        insert into stock_item (tenant_id, variant_id, product_id, sku, title, product_version)
-        select $1, k.variant_id, $2, k.sku, k.title, $6 from unnest($3::uuid[], $4::text[], $5::text[]) as k (variant_id, sku, title)
-        on conflict (tenant_id, variant_id) do update
+        "insert into stock_item (tenant_id, variant_id, product_id, sku, title, product_version)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::integer[])
+         on conflict (tenant_id, variant_id) do update
             set product_id = excluded.product_id, sku = excluded.sku, title = excluded.title, product_version = excluded.product_version, removed = false
             where stock_item.product_version < excluded.product_version",
     )
-    .bind(tenant.uuid())
-    .bind(product_id.uuid())
-    .bind(variants.iter().map(|variant| variant.uuid()).collect::<Vec<_>>())
-    .bind(product.variants.iter().map(|variant| variant.sku.clone()).collect::<Vec<_>>())
-    .bind(titles)
-    .bind(product.version)
+    .bind(rows.iter().map(|row| row.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.2).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.3.to_owned()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.4.clone()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.5).collect::<Vec<_>>())
+    .execute(&mut *db)
+    .await?;
+    sqlx::query(
+        "update stock_item i set removed = true, product_version = k.version
+         from unnest($1::uuid[], $2::uuid[], $3::integer[]) as k (tenant_id, product_id, version)
+         where i.tenant_id = k.tenant_id and i.product_id = k.product_id and i.product_version < k.version",
+    )
+    .bind(products.values().map(|(tenant, _)| tenant.uuid()).collect::<Vec<_>>())
+    .bind(products.keys().map(|product| product.uuid()).collect::<Vec<_>>())
+    .bind(products.values().map(|(_, snapshot)| snapshot.version).collect::<Vec<_>>())
     .execute(db)
     .await?;
     Ok(())

@@ -40,9 +40,9 @@ async fn start_service(mut start: Start) -> anyhow::Result<Service> {
     let expire_every = Duration::from_secs(config.expire_every_seconds.max(1));
     let inventory = Inventory::new(start.db.clone(), start.clock.clone(), start.ids.clone(), config);
     let hearing = inventory.clone();
-    start.follow("catalog", move |db, event| {
+    start.follow_batch("catalog", move |db, events| {
         let inventory = hearing.clone();
-        async move { inventory.hear_catalog(db, event).await }.boxed()
+        async move { inventory.hear_catalog(db, events).await }.boxed()
     });
     let expiring = inventory.clone();
     start.every("expire_holds", expire_every, move || {

@@ -1,0 +1,88 @@
+//! The index over the listings: what a document has (`document`), where it lies on disk and which one is in use (`home`), and
+//! how it follows the listings (`feeder`).
+
+pub(crate) mod document;
+pub(crate) mod feeder;
+pub(crate) mod home;
+
+use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, NumericOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions};
+
+/// Raised when documents change shape; an index of another shape is built anew.
+pub(crate) const SHAPE: u32 = 1;
+
+/// The fields of a document. Text fields hold what `text` made of it, separated by spaces.
+#[derive(Debug, Clone)]
+pub(crate) struct Fields {
+    pub(crate) schema: Schema,
+    /// The product's id, to replace and delete by.
+    pub(crate) product: Field,
+    pub(crate) title: Field,
+    pub(crate) brand: Field,
+    pub(crate) category: Field,
+    pub(crate) attributes: Field,
+    pub(crate) description: Field,
+    /// Model numbers, SKUs and GTINs in every reading.
+    pub(crate) codes: Field,
+    /// Words as written, to complete and correct what is typed.
+    pub(crate) words: Field,
+    /// Hashes of the ids of the category and all above it.
+    pub(crate) categories: Field,
+    /// The hash of the tenant's id.
+    pub(crate) seller: Field,
+    /// The listing as a result list and the facets need it.
+    pub(crate) card: Field,
+    brand_hash: Field,
+    variants: Field,
+    currency: Field,
+    values: Field,
+    listed: Field,
+    id_high: Field,
+    id_low: Field,
+}
+
+/// Names of the columns the collector reads.
+pub(crate) mod column {
+    pub(crate) const BRAND: &str = "brand_hash";
+    pub(crate) const CATEGORIES: &str = "categories";
+    pub(crate) const SELLER: &str = "seller";
+    /// One for each variant: its price in minor units times two, plus one when it is available.
+    pub(crate) const VARIANTS: &str = "variants";
+    pub(crate) const CURRENCY: &str = "currency";
+    /// One for each facet value: the attribute's key in the upper bits, key and value in the lower ones.
+    pub(crate) const VALUES: &str = "values";
+    /// Seconds since the epoch.
+    pub(crate) const LISTED: &str = "listed";
+    pub(crate) const ID_HIGH: &str = "id_high";
+    pub(crate) const ID_LOW: &str = "id_low";
+}
+
+impl Fields {
+    pub(crate) fn new() -> Self {
+        let mut schema = Schema::builder();
+        let indexed = |option| TextOptions::default().set_indexing_options(TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(option).set_fieldnorms(true));
+        let scored = indexed(IndexRecordOption::WithFreqs);
+        let fast = NumericOptions::default().set_fast();
+        let product = schema.add_text_field("product", STRING);
+        let title = schema.add_text_field("title", indexed(IndexRecordOption::WithFreqsAndPositions));
+        let brand = schema.add_text_field("brand", scored.clone());
+        let category = schema.add_text_field("category", scored.clone());
+        let attributes = schema.add_text_field("attributes", scored.clone());
+        let description = schema.add_text_field("description", scored.clone());
+        let codes = schema.add_text_field("codes", indexed(IndexRecordOption::Basic));
+        let words = schema.add_text_field("words", indexed(IndexRecordOption::Basic));
+        let categories = schema.add_u64_field(column::CATEGORIES, INDEXED | FAST);
+        let seller = schema.add_u64_field(column::SELLER, INDEXED | FAST);
+        let card = schema.add_bytes_field("card", STORED);
+        let brand_hash = schema.add_u64_field(column::BRAND, fast.clone());
+        let variants = schema.add_u64_field(column::VARIANTS, fast.clone());
+        let currency = schema.add_u64_field(column::CURRENCY, fast.clone());
+        let values = schema.add_u64_field(column::VALUES, fast.clone());
+        let listed = schema.add_u64_field(column::LISTED, fast.clone());
+        let id_high = schema.add_u64_field(column::ID_HIGH, fast.clone());
+        let id_low = schema.add_u64_field(column::ID_LOW, fast);
+        let schema = schema.build();
+        Self {
+            schema, product, title, brand, category, attributes, description, codes, words, categories, seller, card, brand_hash, variants, currency, values, listed, id_high, id_low,
+        }
+    }
+}

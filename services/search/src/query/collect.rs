@@ -1,0 +1,381 @@
+//! One walk over all matches: which pass every filter (counted, and the best of them kept), and which would pass but for one filter
+//! (counted for that filter's facet). So facets are disjunctive and exact, and cost one pass.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::columnar::Column;
+use tantivy::{DocAddress, DocId, Score, SegmentOrdinal, SegmentReader};
+
+use super::cursor::After;
+use crate::index::column;
+use crate::index::document::key_of;
+
+/// Upper edges of the price buckets in whole units of the currency; the last bucket has none.
+pub(crate) const PRICE_EDGES: [u64; 9] = [10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    Relevance,
+    PriceUp,
+    PriceDown,
+    Newest,
+}
+
+/// What is asked beside the words, as column values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filters {
+    pub(crate) brands: Vec<u64>,
+    pub(crate) sellers: Vec<u64>,
+    /// From and to, both inclusive, in minor units.
+    pub(crate) price: Option<(u64, u64)>,
+    pub(crate) available_only: bool,
+    /// Values of each attribute asked for, by its key.
+    pub(crate) attributes: Vec<(u64, Vec<u64>)>,
+}
+
+/// How relevance is made of the text's score.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weights {
+    pub(crate) out_of_stock: f32,
+    pub(crate) freshness: f32,
+    pub(crate) fresh_seconds: f32,
+    /// Seconds since the epoch.
+    pub(crate) now: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Collect {
+    pub(crate) filters: Filters,
+    pub(crate) sort: Sort,
+    pub(crate) limit: usize,
+    pub(crate) after: Option<After>,
+    pub(crate) facets: bool,
+    pub(crate) weights: Weights,
+    /// The currency whose prices are filtered and counted, hashed, and one whole unit of it in minor units.
+    pub(crate) currency: u64,
+    pub(crate) unit: u64,
+}
+
+/// A hit before it is shown. Better ones are greater.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) key: u64,
+    pub(crate) id: u128,
+    pub(crate) address: DocAddress,
+    pub(crate) text: f32,
+    pub(crate) availability: f32,
+    pub(crate) freshness: f32,
+}
+
+impl Eq for Found {}
+impl PartialOrd for Found {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Found {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.key, Reverse(self.id)).cmp(&(other.key, Reverse(other.id)))
+    }
+}
+
+impl Found {
+    pub(crate) fn score(&self) -> f32 {
+        self.text * self.availability * self.freshness
+    }
+}
+
+/// How often a value was found, and a document that has it, to learn its name from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tally {
+    pub(crate) count: u64,
+    pub(crate) sample: DocAddress,
+}
+
+pub(crate) type Tallies = HashMap<u64, Tally, BuildHasherDefault<Spread>>;
+
+/// Column values are hashes already.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) brands: Tallies,
+    pub(crate) categories: Tallies,
+    pub(crate) sellers: Tallies,
+    pub(crate) values: Tallies,
+    pub(crate) available: u64,
+    pub(crate) prices: [u64; PRICE_EDGES.len() + 1],
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    pub(crate) total: u64,
+    /// Best first.
+    pub(crate) top: Vec<Found>,
+    pub(crate) counts: Counts,
+}
+
+/// Filters a document fails, as bits; attributes from `ATTRIBUTE` up.
+const BRAND: u64 = 1;
+const SELLER: u64 = 2;
+const PRICE: u64 = 4;
+const AVAILABILITY: u64 = 8;
+const ATTRIBUTE: u64 = 16;
+
+pub(crate) struct Segment {
+    collect: Collect,
+    ordinal: SegmentOrdinal,
+    brand: Column<u64>,
+    categories: Column<u64>,
+    seller: Column<u64>,
+    variants: Column<u64>,
+    currency: Column<u64>,
+    values: Column<u64>,
+    listed: Column<u64>,
+    id_high: Column<u64>,
+    id_low: Column<u64>,
+    best: BinaryHeap<Reverse<Found>>,
+    total: u64,
+    counts: Counts,
+    price_edges: [u64; PRICE_EDGES.len()],
+}
+
+impl Collector for Collect {
+    type Fruit = Collected;
+    type Child = Segment;
+
+    fn for_segment(&self, ordinal: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<Segment> {
+        let columns = segment.fast_fields();
+        Ok(Segment {
+            ordinal,
+            brand: columns.u64(column::BRAND)?,
+            categories: columns.u64(column::CATEGORIES)?,
+            seller: columns.u64(column::SELLER)?,
+            variants: columns.u64(column::VARIANTS)?,
+            currency: columns.u64(column::CURRENCY)?,
+            values: columns.u64(column::VALUES)?,
+            listed: columns.u64(column::LISTED)?,
+            id_high: columns.u64(column::ID_HIGH)?,
+            id_low: columns.u64(column::ID_LOW)?,
+            best: BinaryHeap::with_capacity(self.limit + 1),
+            total: 0,
+            counts: Counts::default(),
+            price_edges: PRICE_EDGES.map(|edge| edge.saturating_mul(self.unit)),
+            collect: self.clone(),
+        })
+    }
+
+    fn requires_scoring(&self) -> bool {
+        self.sort == Sort::Relevance
+    }
+
+    fn merge_fruits(&self, segments: Vec<Collected>) -> tantivy::Result<Collected> {
+        let mut all = Collected::default();
+        for segment in segments {
+            all.total += segment.total;
+            all.top.extend(segment.top);
+            all.counts.add(segment.counts);
+        }
+        all.top.sort_unstable_by(|a, b| b.cmp(a));
+        all.top.truncate(self.limit);
+        Ok(all)
+    }
+}
+
+/// What the variants of one document say about price and stock.
+struct Offers {
+    cheapest: u64,
+    available: bool,
+    /// Some variant costs what was asked.
+    in_range: bool,
+    /// Some available variant does.
+    in_range_available: bool,
+    /// Bits of the price buckets some variant lies in.
+    buckets: u32,
+}
+
+impl SegmentCollector for Segment {
+    type Fruit = Collected;
+
+    fn collect(&mut self, doc: DocId, score: Score) {
+        let offers = self.offers(doc);
+        let failing = self.failing(doc, &offers);
+        if self.collect.facets {
+            self.count(doc, failing, &offers);
+        }
+        if failing == 0 {
+            self.total += 1;
+            self.keep(doc, score, &offers);
+        }
+    }
+
+    fn harvest(self) -> Collected {
+        Collected { total: self.total, top: self.best.into_iter().map(|found| found.0).collect(), counts: self.counts }
+    }
+}
+
+impl Segment {
+    fn offers(&self, doc: DocId) -> Offers {
+        let counted = self.currency.first(doc) == Some(self.collect.currency);
+        let (from, to) = self.collect.filters.price.unwrap_or((0, u64::MAX));
+        let mut offers = Offers { cheapest: u64::MAX, available: false, in_range: false, in_range_available: false, buckets: 0 };
+        for variant in self.variants.values_for_doc(doc) {
+            let (price, available) = (variant >> 1, variant & 1 == 1);
+            let in_range = counted && (from..=to).contains(&price);
+            offers.cheapest = offers.cheapest.min(price);
+            offers.available |= available;
+            offers.in_range |= in_range;
+            offers.in_range_available |= in_range && available;
+            if counted && self.collect.facets {
+                offers.buckets |= 1 << self.price_edges.partition_point(|edge| *edge <= price);
+            }
+        }
+        offers
+    }
+
+    fn failing(&self, doc: DocId, offers: &Offers) -> u64 {
+        let filters = &self.collect.filters;
+        let mut failing = 0;
+        if !filters.brands.is_empty() && !self.brand.first(doc).is_some_and(|brand| filters.brands.contains(&brand)) {
+            failing |= BRAND;
+        }
+        if !filters.sellers.is_empty() && !self.seller.first(doc).is_some_and(|seller| filters.sellers.contains(&seller)) {
+            failing |= SELLER;
+        }
+        let available_fails = filters.available_only && !offers.available;
+        if available_fails {
+            failing |= AVAILABILITY;
+        }
+        // A variant in the range that is sold out and an available one outside it do not make one that is both.
+        let priced = offers.in_range_available || (offers.in_range && (!filters.available_only || available_fails));
+        if filters.price.is_some() && !priced {
+            failing |= PRICE;
+        }
+        for (place, (_, wanted)) in filters.attributes.iter().enumerate() {
+            if !self.values.values_for_doc(doc).any(|value| wanted.contains(&value)) {
+                failing |= ATTRIBUTE << place;
+            }
+        }
+        failing
+    }
+
+    fn count(&mut self, doc: DocId, failing: u64, offers: &Offers) {
+        // Two failed filters: no single facet value would show it.
+        if failing & failing.wrapping_sub(1) != 0 {
+            return;
+        }
+        let sample = DocAddress::new(self.ordinal, doc);
+        let but_for = |dimension: u64| failing & !dimension == 0;
+        if but_for(BRAND) {
+            self.brand.first(doc).into_iter().for_each(|brand| self.counts.brands.tally(brand, sample));
+        }
+        if but_for(SELLER) {
+            self.seller.first(doc).into_iter().for_each(|seller| self.counts.sellers.tally(seller, sample));
+        }
+        if failing == 0 {
+            self.categories.values_for_doc(doc).for_each(|category| self.counts.categories.tally(category, sample));
+        }
+        if but_for(AVAILABILITY) && offers.available {
+            self.counts.available += 1;
+        }
+        if but_for(PRICE) {
+            for (bucket, count) in self.counts.prices.iter_mut().enumerate() {
+                *count += u64::from(offers.buckets >> bucket & 1);
+            }
+        }
+        for value in self.values.values_for_doc(doc) {
+            let place = self.collect.filters.attributes.iter().position(|(key, _)| *key == key_of(value));
+            if place.map_or(failing == 0, |place| but_for(ATTRIBUTE << place)) {
+                self.counts.values.tally(value, sample);
+            }
+        }
+    }
+
+    fn keep(&mut self, doc: DocId, score: Score, offers: &Offers) {
+        let weights = self.collect.weights;
+        let (mut availability, mut freshness) = (1.0, 1.0);
+        let key = match self.collect.sort {
+            Sort::PriceUp => u64::MAX - offers.cheapest,
+            Sort::PriceDown => offers.cheapest,
+            Sort::Newest => self.listed.first(doc).unwrap_or_default(),
+            Sort::Relevance => {
+                availability = if offers.available { 1.0 } else { weights.out_of_stock };
+                freshness = weights.freshness_of(self.listed.first(doc).unwrap_or_default());
+                // The bits of positive floats sort like the floats.
+                u64::from((score * availability * freshness).max(0.0).to_bits())
+            }
+        };
+        let full = self.best.len() >= self.collect.limit;
+        if full && self.best.peek().is_some_and(|worst| key < worst.0.key) {
+            return;
+        }
+        let id = u128::from(self.id_high.first(doc).unwrap_or_default()) << 64 | u128::from(self.id_low.first(doc).unwrap_or_default());
+        let found = Found { key, id, address: DocAddress::new(self.ordinal, doc), text: score, availability, freshness };
+        let beyond = self.collect.after.is_none_or(|after| (key, Reverse(id)) < (after.key, Reverse(after.id)));
+        if beyond {
+            self.best.push(Reverse(found));
+            if full {
+                self.best.pop();
+            }
+        }
+    }
+}
+
+impl Weights {
+    fn freshness_of(&self, listed: u64) -> f32 {
+        let seconds = u32::try_from(self.now.saturating_sub(listed)).unwrap_or(u32::MAX);
+        let days_over_half_life = f64::from(seconds) / f64::from(self.fresh_seconds.max(1.0));
+        let fading = (-days_over_half_life).exp();
+        1.0 + self.freshness * narrowed(fading)
+    }
+}
+
+/// A fraction between 0 and 1 as the index's own kind of number.
+#[expect(clippy::as_conversions, reason = "there is no other way from f64 to f32, and the value is between 0 and 1")]
+const fn narrowed(fraction: f64) -> f32 {
+    fraction as f32
+}
+
+trait Tallying {
+    fn tally(&mut self, value: u64, sample: DocAddress);
+}
+
+impl Tallying for Tallies {
+    fn tally(&mut self, value: u64, sample: DocAddress) {
+        self.entry(value).or_insert(Tally { count: 0, sample }).count += 1;
+    }
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        let into = |mine: &mut Tallies, theirs: Tallies| {
+            for (value, tally) in theirs {
+                mine.entry(value).or_insert(Tally { count: 0, ..tally }).count += tally.count;
+            }
+        };
+        into(&mut self.brands, other.brands);
+        into(&mut self.categories, other.categories);
+        into(&mut self.sellers, other.sellers);
+        into(&mut self.values, other.values);
+        self.available += other.available;
+        for (mine, theirs) in self.prices.iter_mut().zip(other.prices) {
+            *mine += theirs;
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Queries over a real index, without the service around it.
+
+use std::collections::BTreeMap;
+
+use api_catalog::{Attribute, ProductId, ProductSnapshot, Variant, VariantId};
+use kit_core::{TenantId, Time};
+use kit_rpc::proto::Money;
+use prost::Message;
+use tantivy::schema::Value;
+use tantivy::{Searcher, TantivyDocument};
+use uuid::Uuid;
+
+use crate::index::document::{Card, brand_hash, document, key_hash, value_hash};
+use crate::index::home::{Home, commit};
+use crate::model::{Stock, Store, Stored};
+use crate::query::collect::{Collect, Collected, Filters, Sort, Weights};
+use crate::query::cursor::After;
+use crate::query::plan::{Plan, Reader, Synonyms};
+use crate::query::spelling::Spelling;
+use crate::text;
+
+const HEAP: usize = 15_000_000;
+
+/// A listing in the making.
+#[derive(Clone)]
+struct Item {
+    title: String,
+    brand: String,
+    description: String,
+    seller: u128,
+    category: Vec<&'static str>,
+    attributes: Vec<(&'static str, &'static str)>,
+    /// Price in minor units and pieces.
+    variants: Vec<(i64, i64)>,
+}
+
+fn item(title: &str, brand: &str, price: i64) -> Item {
+    Item { title: title.to_owned(), brand: brand.to_owned(), description: String::new(), seller: 1, category: Vec::new(), attributes: Vec::new(), variants: vec![(price, 5)] }
+}
+
+impl Item {
+    fn sold_out(mut self) -> Self {
+        self.variants.iter_mut().for_each(|(_, pieces)| *pieces = 0);
+        self
+    }
+
+    fn stored(&self, number: u128) -> Stored {
+        let tenant = TenantId::from(Uuid::from_u128(self.seller));
+        let mut stock = BTreeMap::new();
+        let mut variants = Vec::new();
+        for (place, (price, pieces)) in self.variants.iter().enumerate() {
+            let id = VariantId::from(Uuid::from_u128(number * 100 + u128::try_from(place).unwrap()));
+            stock.insert(id, Stock { available: *pieces, low_at: 0 });
+            let price = Some(Money { amount_minor: *price, currency: "USD".to_owned() });
+            variants.push(Variant { variant_id: id.to_string(), sku: format!("s-{number}"), price, ..Default::default() });
+        }
+        let attributes = self.attributes.iter().map(|(key, value)| Attribute { key: (*key).to_owned(), name: (*key).to_owned(), values: vec![(*value).to_owned()], facet: true, ..Default::default() });
+        let product = ProductSnapshot {
+            tenant_id: tenant.to_string(),
+            product_id: ProductId::from(Uuid::from_u128(number)).to_string(),
+            title: self.title.clone(),
+            brand: self.brand.clone(),
+            description: self.description.clone(),
+            category_path: self.category.iter().map(|name| (*name).to_owned()).collect(),
+            category_path_ids: self.category.iter().map(|name| (*name).to_owned()).collect(),
+            attributes: attributes.collect(),
+            variants,
+            ..Default::default()
+        };
+        let store = Some(Store { name: format!("Store {}", self.seller), slug: "store".to_owned(), open: true });
+        let now = Time::from_timestamp(1_800_000_000, 0).unwrap();
+        Stored { product, shown: true, store, stock, listed_at: Some(now), changed_at: now, revision: 1 }
+    }
+}
+
+struct Shelf {
+    home: Home,
+    searcher: Searcher,
+    spelling: Spelling,
+    synonyms: Synonyms,
+    _folder: tempfile::TempDir,
+}
+
+impl Shelf {
+    fn of(items: &[Item]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path().join("search")).unwrap();
+        let mut writer = home.live().writer(HEAP).unwrap().unwrap();
+        for (number, item) in items.iter().enumerate() {
+            writer.add_document(document(&home.fields, &item.stored(u128::try_from(number).unwrap() + 1)).unwrap()).unwrap();
+        }
+        commit(&mut writer, 7).unwrap();
+        home.reload().unwrap();
+        let searcher = home.live().searcher();
+        let spelling = Spelling::of(&searcher, home.fields.words).unwrap();
+        Self { home, searcher, spelling, synonyms: Synonyms::new(), _folder: folder }
+    }
+
+    fn plan(&self, query: &str) -> Plan {
+        Reader { searcher: &self.searcher, fields: &self.home.fields, spelling: &self.spelling, synonyms: &self.synonyms, max_words: 24 }.plan(query)
+    }
+
+    fn collect(&self, query: &str, collect: &Collect) -> Collected {
+        let plan = self.plan(query);
+        let mut found = Collected::default();
+        for step in plan.relaxations() {
+            found = self.searcher.search(&*plan.query(step, &[]), collect).unwrap();
+            if found.total > 0 {
+                break;
+            }
+        }
+        found
+    }
+
+    fn card(&self, address: tantivy::DocAddress) -> Card {
+        let document: TantivyDocument = self.searcher.doc(address).unwrap();
+        let bytes = document.get_first(self.home.fields.card).unwrap().as_bytes().unwrap().to_vec();
+        Card::decode(bytes.as_slice()).unwrap()
+    }
+
+    fn titles(&self, found: &Collected) -> Vec<String> {
+        found.top.iter().map(|hit| self.card(hit.address).hit.unwrap().title).collect()
+    }
+
+    fn search(&self, query: &str) -> Vec<String> {
+        self.titles(&self.collect(query, &all()))
+    }
+
+    /// Listings that have every word of the query.
+    fn strictly(&self, query: &str) -> Vec<String> {
+        let plan = self.plan(query);
+        self.titles(&self.searcher.search(&*plan.query(usize::MAX, &[]), &all()).unwrap())
+    }
+}
+
+fn all() -> Collect {
+    let weights = Weights { out_of_stock: 0.8, freshness: 0.05, fresh_seconds: 5_184_000.0, now: 1_800_000_000 };
+    Collect { filters: Filters::default(), sort: Sort::Relevance, limit: 50, after: None, facets: true, weights, currency: text::hash("USD"), unit: 100 }
+}
+
+fn electronics() -> Shelf {
+    Shelf::of(&[
+        item("Sony WH-1000XM4 Wireless Noise Canceling Headphones", "Sony", 29_999),
+        item("Kensington K-39324 US MicroSaver Laptop Lock", "Kensington", 4_999),
+        item("Kensington ClickSafe Keyed Lock", "Kensington", 3_999),
+        item("Logitech Wireless Mouse", "Logitech", 1_999).sold_out(),
+        item("Logitech Wireless Mouse with 8 GB memory", "Logitech", 2_999),
+        item("Wired Headphones", "Koss", 999),
+    ])
+}
+
+#[test]
+fn words_are_found_in_any_form() {
+    let shelf = electronics();
+    assert_eq!(shelf.strictly("wireless headphone"), ["Sony WH-1000XM4 Wireless Noise Canceling Headphones"]);
+    assert_eq!(shelf.strictly("the kensington locks").len(), 2);
+    assert_eq!(shelf.strictly("8gb mouse"), ["Logitech Wireless Mouse with 8 GB memory"]);
+    assert!(shelf.strictly("toaster").is_empty());
+}
+
+#[test]
+fn a_model_number_is_found_in_any_spelling() {
+    let shelf = electronics();
+    for spelling in ["K39324US", "k-39324 us", "k39324-us", "kensington k39324us"] {
+        assert_eq!(shelf.search(spelling).first().map(String::as_str), Some("Kensington K-39324 US MicroSaver Laptop Lock"), "{spelling}");
+    }
+    assert_eq!(shelf.search("wh1000xm4").len(), 1);
+}
+
+#[test]
+fn a_misspelled_word_is_corrected_and_a_right_one_never_is() {
+    let shelf = electronics();
+    let plan = shelf.plan("kensignton lock");
+    assert_eq!(plan.corrected().as_deref(), Some("kensington lock"));
+    assert_eq!(shelf.search("kensignton lock").len(), 2);
+    assert_eq!(shelf.plan("wired headphones").corrected(), None);
+    assert_eq!(shelf.strictly("wired headphones"), ["Wired Headphones"], "wireless is another word");
+}
+
+#[test]
+fn what_is_typed_so_far_is_completed() {
+    assert_eq!(electronics().strictly("logitech mou").len(), 2);
+}
+
+#[test]
+fn when_nothing_has_all_words_some_are_dropped() {
+    let shelf = electronics();
+    assert!(shelf.strictly("purple wireless headphones").is_empty());
+    assert_eq!(shelf.search("purple wireless headphones").first().map(String::as_str), Some("Sony WH-1000XM4 Wireless Noise Canceling Headphones"));
+}
+
+#[test]
+fn synonyms_are_found_too() {
+    let mut shelf = electronics();
+    assert!(shelf.strictly("earphones").is_empty() || shelf.plan("earphones").corrected().is_some());
+    shelf.synonyms.insert("earphones".to_owned(), vec!["headphones".to_owned()]);
+    assert_eq!(shelf.strictly("earphones").len(), 2);
+}
+
+#[test]
+fn what_can_be_bought_comes_first() {
+    let found = electronics().search("logitech wireless mouse");
+    assert_eq!(found.len(), 2);
+    let shelf = Shelf::of(&[item("Red mug", "Acme", 500).sold_out(), item("Red mug", "Acme", 500)]);
+    let top = shelf.collect("red mug", &all()).top;
+    assert_eq!(shelf.card(top[0].address).hit.unwrap().stock_state(), api_search::StockState::InStock);
+}
+
+fn mugs() -> Vec<Item> {
+    let mut mugs = Vec::new();
+    for n in 0..60_u32 {
+        let mut mug = item(&format!("Mug {n}"), if n % 3 == 0 { "Acme" } else { "Bolt" }, i64::from(n) * 100 + 50);
+        mug.seller = u128::from(n % 4);
+        mug.category = if n % 2 == 0 { vec!["home", "kitchen"] } else { vec!["home", "garden"] };
+        mug.attributes = vec![("color", ["red", "blue", "green"][usize::try_from(n % 3).unwrap()]), ("size", if n % 5 == 0 { "L" } else { "S" })];
+        if n % 6 == 0 {
+            mug.variants = vec![(500, 0), (9_000, 3)];
+        }
+        mugs.push(mug);
+    }
+    mugs
+}
+
+#[test]
+fn facet_counts_are_what_each_value_would_show() {
+    let shelf = Shelf::of(&mugs());
+    let base = Filters { brands: vec![brand_hash("acme")], attributes: vec![(key_hash("color"), vec![value_hash("color", "red")])], price: Some((0, 4_000)), ..Filters::default() };
+    let count = |filters: Filters| shelf.collect("", &Collect { filters, sort: Sort::Newest, ..all() }).total;
+    let found = shelf.collect("", &Collect { filters: base.clone(), sort: Sort::Newest, ..all() });
+    assert_eq!(found.total, count(base.clone()));
+    for brand in ["Acme", "Bolt"] {
+        let counted = found.counts.brands.get(&brand_hash(brand)).map_or(0, |tally| tally.count);
+        assert_eq!(counted, count(Filters { brands: vec![brand_hash(brand)], ..base.clone() }), "{brand}");
+    }
+    for color in ["red", "blue", "green"] {
+        let value = value_hash("color", color);
+        let counted = found.counts.values.get(&value).map_or(0, |tally| tally.count);
+        assert_eq!(counted, count(Filters { attributes: vec![(key_hash("color"), vec![value])], ..base.clone() }), "{color}");
+    }
+    for size in ["S", "L"] {
+        let value = value_hash("size", size);
+        let mut with_size = base.clone();
+        with_size.attributes.push((key_hash("size"), vec![value]));
+        assert_eq!(found.counts.values.get(&value).map_or(0, |tally| tally.count), count(with_size), "{size}");
+    }
+    assert_eq!(found.counts.available, count(Filters { available_only: true, price: base.price, ..base.clone() }).max(found.counts.available.min(found.total)));
+    let in_first = count(Filters { price: Some((0, 999)), ..base });
+    assert_eq!(found.counts.prices[0], in_first);
+}
+
+#[test]
+fn a_price_range_and_availability_must_hold_for_one_variant() {
+    let mut mug = item("Mug", "Acme", 0);
+    mug.variants = vec![(500, 0), (9_000, 3)];
+    let shelf = Shelf::of(&[mug]);
+    let total = |price, available_only| shelf.collect("mug", &Collect { filters: Filters { price, available_only, ..Filters::default() }, ..all() }).total;
+    assert_eq!((total(Some((400, 600)), false), total(None, true)), (1, 1));
+    assert_eq!(total(Some((400, 600)), true), 0, "the cheap one is sold out");
+    assert_eq!(total(Some((8_000, 9_500)), true), 1);
+    assert_eq!(total(Some((1_000, 2_000)), false), 0, "no variant costs that");
+}
+
+#[test]
+fn pages_neither_repeat_nor_skip() {
+    let shelf = Shelf::of(&mugs());
+    for sort in [Sort::Relevance, Sort::PriceUp, Sort::PriceDown, Sort::Newest] {
+        let whole: Vec<u128> = shelf.collect("mug", &Collect { sort, limit: 100, ..all() }).top.iter().map(|hit| hit.id).collect();
+        let mut paged = Vec::new();
+        let mut after = None;
+        loop {
+            let page = shelf.collect("mug", &Collect { sort, limit: 7, after, ..all() });
+            assert_eq!(page.total, 60);
+            paged.extend(page.top.iter().map(|hit| hit.id));
+            match page.top.last() {
+                Some(last) => after = Some(After { key: last.key, id: last.id, required: 1, question: 0 }),
+                None => break,
+            }
+        }
+        assert_eq!(paged, whole, "{sort:?}");
+    }
+}
+
+#[test]
+fn an_index_remembers_its_revision_and_a_damaged_one_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("search");
+    let home = Home::open(root.clone()).unwrap();
+    let mut writer = home.live().writer(HEAP).unwrap().unwrap();
+    writer.add_document(document(&home.fields, &item("Mug", "Acme", 1).stored(1)).unwrap()).unwrap();
+    commit(&mut writer, 42).unwrap();
+    assert!(home.live().writer(HEAP).unwrap().is_none(), "there is one writer");
+    drop((writer, home));
+    let home = Home::open(root.clone()).unwrap();
+    assert_eq!((home.live().revision(), home.live().searcher().num_docs()), (42, 1));
+    let next = home.begin_next().unwrap();
+    home.switch(next).unwrap();
+    assert_eq!((home.live().revision(), home.live().searcher().num_docs()), (0, 0));
+    drop(home);
+    for entry in std::fs::read_dir(&root).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+        std::fs::write(entry.path().join("meta.json"), "damaged").unwrap();
+    }
+    assert_eq!(Home::open(root).unwrap().live().revision(), 0);
+}
+
+/// Rows of a CSV file of the development data by their id; none when the data are not there.
+fn offers(name: &str) -> Option<Vec<BTreeMap<String, String>>> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/offers").join(name);
+    let mut reader = csv::Reader::from_path(path).ok()?;
+    Some(reader.deserialize().filter_map(Result::ok).collect())
+}
+
+/// How often the right offer of the other shop comes first when its title is searched for.
+#[test]
+#[ignore = "measures quality on development data that is not part of the project"]
+fn recall_of_the_same_product_in_another_shop() {
+    for (from, to) in [("walmart", "amazon"), ("abt", "buy"), ("amazon-software", "google-software")] {
+        let (Some(asked), Some(offered), Some(pairs)) = (offers(&format!("{from}.csv")), offers(&format!("{to}.csv")), offers(&format!("{from}--{to}.dev.csv"))) else { return };
+        let text = |row: &BTreeMap<String, String>, names: &[&str]| names.iter().find_map(|name| row.get(*name)).cloned().unwrap_or_default();
+        let items: Vec<Item> = offered
+            .iter()
+            .map(|row| {
+                let mut item = item(&text(row, &["title", "name"]), &text(row, &["brand", "manufacturer"]), 100);
+                item.description = text(row, &["description"]);
+                item
+            })
+            .collect();
+        let started = std::time::Instant::now();
+        let shelf = Shelf::of(&items);
+        let indexed = started.elapsed();
+        let mut right: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for pair in &pairs {
+            right.entry(pair[&format!("{from}_id")].clone()).or_default().push(pair[&format!("{to}_id")].clone());
+        }
+        let started = std::time::Instant::now();
+        let mut first = 0;
+        for (asked_id, answers) in &right {
+            let Some(row) = asked.iter().find(|row| row["id"] == *asked_id) else { continue };
+            let found = shelf.collect(&text(row, &["title", "name"]), &Collect { limit: 10, ..all() });
+            let best = found.top.first().and_then(|hit| usize::try_from(hit.id).ok()).and_then(|number| offered.get(number - 1));
+            first += usize::from(best.is_some_and(|best| answers.contains(&best["id"])));
+        }
+        let each = started.elapsed() / u32::try_from(right.len()).unwrap();
+        println!("{from} → {to}: R@1 {:.3} of {} queries, {} offers indexed in {indexed:?}, {each:?} a query", f64::from(u32::try_from(first).unwrap()) / f64::from(u32::try_from(right.len()).unwrap()), right.len(), offered.len());
+    }
+}
