@@ -226,9 +226,13 @@ impl Tree {
 
     /// The names of the values an attribute allows.
     pub(crate) fn allowed(&self, attribute: &Attribute) -> Vec<String> {
+        self.allowed_names(attribute).cloned().collect()
+    }
+
+    fn allowed_names<'t>(&'t self, attribute: &'t Attribute) -> impl Iterator<Item = &'t String> {
         let source = if attribute.values_from.is_empty() { Some(attribute) } else { self.attributes.get(&attribute.values_from) };
         let keys = source.map(|source| source.value_keys.as_slice()).unwrap_or_default();
-        keys.iter().map(|key| self.value_names.get(key).unwrap_or(key).clone()).collect()
+        keys.iter().map(|key| self.value_names.get(key).unwrap_or(key))
     }
 
     /// The attributes of a category, its ancestors' included; the nearest definition of a key wins.
@@ -244,6 +248,15 @@ impl Tree {
             }
         }
         schema
+    }
+
+    /// Key and name of the attributes a category's products must have.
+    pub(crate) fn required(&self, id: CategoryId) -> Vec<(&str, &str)> {
+        let Some(node) = self.nodes.get(&id) else { return Vec::new() };
+        let mut seen = HashSet::new();
+        let all = node.path_ids.iter().rev().filter_map(|id| self.nodes.get(id)).flat_map(|node| &node.category.attributes);
+        let nearest = all.filter(|has| seen.insert(has.key.as_str())).filter(|has| has.required);
+        nearest.filter_map(|has| self.attributes.get(&has.key)).map(|attribute| (attribute.key.as_str(), attribute.name.as_str())).collect()
     }
 
     fn effective(&self, attribute: &Attribute, has: &Has, inherited_from: String) -> Effective {
@@ -294,10 +307,10 @@ impl Tree {
     }
 
     fn choose(&self, attribute: &Attribute, key: &str, text: &str) -> Result<String, Violation> {
-        let allowed = self.allowed(attribute);
-        let found = allowed.iter().find(|value| value.to_lowercase() == text.to_lowercase());
+        let folded = text.to_lowercase();
+        let found = self.allowed_names(attribute).find(|value| value.to_lowercase() == folded);
         found.cloned().ok_or_else(|| {
-            let some: Vec<&str> = allowed.iter().take(8).map(String::as_str).collect();
+            let some: Vec<&str> = self.allowed_names(attribute).take(8).map(String::as_str).collect();
             wrong(format!("attributes.{key}"), format!("\"{}\" is not one of the allowed values ({}…)", text.chars().take(60).collect::<String>(), some.join(", ")))
         })
     }

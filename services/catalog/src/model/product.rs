@@ -273,9 +273,9 @@ impl Content {
                 missing.push(wrong(format!("variants[{index}].price"), "must be above zero"));
             }
         }
-        for attribute in self.category.map(|category| tree.schema(category)).unwrap_or_default() {
-            if attribute.required && !self.attributes.contains_key(&attribute.key) {
-                missing.push(wrong(format!("attributes.{}", attribute.key), format!("{} is required in this category", attribute.name)));
+        for (key, name) in self.category.map(|category| tree.required(category)).unwrap_or_default() {
+            if !self.attributes.contains_key(key) {
+                missing.push(wrong(format!("attributes.{key}"), format!("{name} is required in this category")));
             }
         }
         missing
