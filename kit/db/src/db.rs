@@ -18,6 +18,18 @@ use crate::{DbError, LoggedEvent};
 
 pub(crate) const HOME: &str = "home";
 
+/// Idle connections may have died with their server; nothing has been done on them yet, so others are tried, as many as a pool
+/// may hold.
+const STALE_TRIES: usize = 16;
+
+fn is_stale(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "57P01" || code == "57P02"),
+        _ => false,
+    }
+}
+
 pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
 
 /// Whom a transaction is for. Row-level security shows it their rows and no others.
@@ -192,11 +204,13 @@ impl Cell {
     /// A transaction in this cell. One round trip.
     pub async fn begin(&self, scope: &Scope) -> Result<Tx, DbError> {
         let begin = scope.begin();
-        match self.0.pool.begin_with(AssertSqlSafe(begin.clone())).await {
-            // An idle connection may have died with its server; nothing has been done yet, so another one is tried.
-            Err(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => Ok(self.0.pool.begin_with(AssertSqlSafe(begin)).await?),
-            begun => Ok(begun?),
+        for _ in 0..STALE_TRIES {
+            match self.0.pool.begin_with(AssertSqlSafe(begin.clone())).await {
+                Err(error) if is_stale(&error) => {}
+                begun => return Ok(begun?),
+            }
         }
+        Ok(self.0.pool.begin_with(AssertSqlSafe(begin)).await?)
     }
 
     /// Tells the metrics how busy the pool is.

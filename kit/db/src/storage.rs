@@ -246,8 +246,9 @@ impl Database {
     async fn open(owner: PgConnectOptions, stop: &CancellationToken) -> Result<Self, OpenError> {
         let mut connection = connect(&owner).await?;
         let app = migrate::prepare(&mut connection, &owner).await?;
+        let name: String = sqlx::query_scalar("select current_database()::text").fetch_one(&mut connection).await?;
         connection.close().await?;
-        let hub = Hub::new(app.clone(), stop.clone());
+        let hub = Hub::new(&name, app.clone(), stop.clone());
         Ok(Self { owner, app, hub })
     }
 

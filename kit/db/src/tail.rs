@@ -33,7 +33,7 @@ const TELL_EVERY: Duration = Duration::from_millis(20);
 const PAGE: i64 = 1000;
 /// What is kept in memory of each log.
 const KEPT_EVENTS: usize = 2048;
-const KEPT_BYTES: usize = 4 << 20;
+const KEPT_BYTES: usize = 2 << 20;
 /// Events one watcher may be behind before it is cut off.
 const WATCHER_QUEUE: usize = 64;
 
@@ -59,8 +59,8 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(options: PgConnectOptions, stop: CancellationToken) -> Self {
-        let database: Arc<str> = options.get_database().unwrap_or_default().into();
+    pub(crate) fn new(database: &str, options: PgConnectOptions, stop: CancellationToken) -> Self {
+        let database: Arc<str> = database.into();
         tokio::spawn(listen(Arc::clone(&database), options, stop));
         Self { database }
     }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::follow::{Consumer, cursor};
 use crate::{Db, DbError, Handler, Job, Position};
 
-/// How often the pools' state goes to the metrics.
+/// How often the state of pools and consumers goes to the metrics.
 const RECORD_EVERY: Duration = Duration::from_secs(5);
 
 /// How a consumer is doing in one cell.
@@ -81,7 +81,7 @@ impl Upkeep {
         for job in self.jobs() {
             self.0.tasks.spawn(job.run(self.0.db.clone(), self.0.stop.clone()));
         }
-        self.0.tasks.spawn(record(self.0.db.clone(), self.0.stop.clone()));
+        self.0.tasks.spawn(record(self.clone()));
         self.0.tasks.close();
     }
 
@@ -177,12 +177,19 @@ impl Upkeep {
     }
 }
 
-async fn record(db: Db, stop: CancellationToken) {
+async fn record(upkeep: Upkeep) {
     loop {
-        if let Ok(cells) = db.cells().await {
+        if let Ok(cells) = upkeep.0.db.cells().await {
             cells.iter().for_each(crate::Cell::record);
         }
-        if stop.run_until_cancelled(tokio::time::sleep(RECORD_EVERY)).await.is_none() {
+        for consumer in upkeep.consumers() {
+            for (cell, progress) in consumer.progress() {
+                if let Ok(behind) = consumer.lag(&cell, progress.position).await {
+                    metrics::gauge!("event_behind", "service" => upkeep.service(), "source" => consumer.source, "cell" => cell).set(f64::from(behind));
+                }
+            }
+        }
+        if upkeep.0.stop.run_until_cancelled(tokio::time::sleep(RECORD_EVERY)).await.is_none() {
             return;
         }
     }

@@ -1,4 +1,5 @@
 //! The embedded cluster under what happens to processes: stopped, killed, killed with their server, started twice.
+#![expect(clippy::unwrap_used, reason = "a test that cannot begin ends here")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -4,6 +4,7 @@
 
 use kit_core::UserId;
 use kit_db::{DbError, Scope, Settings, Storage, Tx};
+use sqlx::Connection;
 use crate::support::{House, SOURCE, tenant};
 use uuid::Uuid;
 
@@ -153,4 +154,29 @@ async fn a_wrong_address_is_explained() {
     assert!(told("mysql://x").await.contains("DATABASE_URL"), "{}", told("mysql://x").await);
     let refused = told("postgres://nobody@127.0.0.1:1/none").await;
     assert!(refused.contains("cannot connect to the database at 127.0.0.1/none"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_owner_who_is_no_superuser_suffices() {
+    let house = House::start().await;
+    let address = url::Url::parse(&house.database.url()).unwrap();
+    let mut owner = sqlx::PgConnection::connect(address.as_str()).await.unwrap();
+    let name = format!("limited_{}", std::process::id());
+    for statement in [format!("create role {name} login createrole password 'secret'"), format!("alter database {} owner to {name}", address.path().trim_start_matches('/'))] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut owner).await.unwrap();
+    }
+    let mut limited = address.clone();
+    limited.set_username(&name).unwrap();
+    limited.set_password(Some("secret")).unwrap();
+    const FRESH: kit_db::Schema = kit_db::Schema { service: "fresh", in_cells: false, migrations: &[("0001.sql", "create table good (name text primary key)")] };
+    let storage = Storage::open(Settings::at(limited.as_str())).await.unwrap();
+    storage.migrate(&[FRESH]).await.unwrap();
+    let db = storage.db(FRESH).await.unwrap();
+    sqlx::query("insert into good (name) values ('written')").execute(db.pool()).await.unwrap();
+    storage.close().await;
+    // The role goes as it came, so that the cluster of all tests stays as it was.
+    let mut owner = sqlx::PgConnection::connect(address.as_str()).await.unwrap();
+    for statement in [format!("alter database {} owner to postgres", address.path().trim_start_matches('/')), format!("drop owned by {name}"), format!("drop role {name}")] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut owner).await.unwrap();
+    }
 }
