@@ -18,6 +18,7 @@ use kit_core::{Clock, Ids};
 use kit_rpc::{Ctx, Link, Links};
 use serde::Deserialize;
 
+use crate::buyer::Followed;
 use crate::visit::NavCategory;
 
 /// Section `[web]` of the configuration.
@@ -69,6 +70,7 @@ pub(crate) struct Site {
     pub(crate) notifications: NotificationsClient<Link>,
     pub(crate) admin: AdminClient<Link>,
     nav: RwLock<Nav>,
+    pub(crate) followed: Followed,
 }
 
 /// What handlers take: `State(site): State<Web>`.
@@ -95,6 +97,7 @@ impl Site {
             notifications: NotificationsClient::new(links.to("notifications")?),
             admin: AdminClient::new(links.to("admin")?),
             nav: RwLock::new((None, Arc::default())),
+            followed: Followed::default(),
         })
     }
 

@@ -7,6 +7,7 @@ mod checkout;
 mod checkout_pages;
 mod files;
 mod home;
+mod live;
 mod messages;
 mod order;
 pub(crate) mod order_pages;
@@ -23,6 +24,8 @@ mod store;
 use axum::Router;
 use axum::routing::{get, post};
 
+pub(crate) use live::Followed;
+
 use crate::site::Web;
 
 pub(crate) fn routes() -> Router<Web> {
@@ -36,6 +39,7 @@ fn browse() -> Router<Web> {
         .route("/suggest", get(search::suggest))
         .route("/c/{id}", get(search::show_category))
         .route("/p/{word}/{id}", get(product::show))
+        .route("/p/{word}/{id}/live", get(live::product))
         .route("/more/{tenant_id}/{product_id}", get(product::more_of_shop))
         .route("/stores", get(store::list))
         .route("/s/{slug}", get(store::show))

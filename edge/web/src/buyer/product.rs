@@ -64,6 +64,7 @@ pub(crate) fn view(visit: &Visit, page: &ProductPage) -> Markup {
         category: top,
         tab: "search",
         class: "has-dock",
+        scripts: &["live.js"],
         ..Head::default()
     };
     let way: Vec<(String, String)> = listing.categories.iter().map(|step| (format!("/c/{}", step.category_id), step.name.clone())).collect();
@@ -74,7 +75,7 @@ pub(crate) fn view(visit: &Visit, page: &ProductPage) -> Markup {
             (ui::crumbs(&way, &listing.title))
             div.product {
                 (gallery(listing, variant))
-                (buy_box(visit, page, variant))
+                (buy_box(visit, page, &address))
             }
             div.detail-grid {
                 @if !listing.description.is_empty() {
@@ -118,65 +119,72 @@ fn gallery(listing: &Listing, variant: Option<&ListingVariant>) -> Markup {
     }
 }
 
-fn buy_box(visit: &Visit, page: &ProductPage, variant: Option<&ListingVariant>) -> Markup {
+fn buy_box(visit: &Visit, page: &ProductPage, address: &str) -> Markup {
+    let variant = page.listing.variants.get(page.chosen).map_or("", |variant| variant.variant_id.as_str());
+    let live = format!("{address}/live?v={variant}&r={}", page.listing.revision);
+    html! { div.buy.stack.loose data-live=(live) { (buying(visit, page)) } }
+}
+
+/// The part that follows price and stock while the page is open.
+pub(crate) fn buying(visit: &Visit, page: &ProductPage) -> Markup {
     let listing = &page.listing;
+    let variant = listing.variants.get(page.chosen);
     let store = listing.store.as_ref();
     let price = variant.and_then(|variant| amount(variant.price.as_ref()));
     let before = variant.and_then(|variant| amount(variant.list_price.as_ref()));
     let buyable = variant.is_some_and(|variant| variant.available > 0);
+    let most = variant.map_or(1, |variant| variant.available.clamp(1, 999));
     html! {
-        div.buy.stack.loose {
-            div {
-                @if !listing.brand.is_empty() {
-                    p.brand-line {
-                        a href={ "/search?" (url::form_urlencoded::Serializer::new(String::new()).append_pair("brand", &listing.brand).finish()) } {
-                            (listing.brand)
-                        }
-                    }
-                }
-                h1 { (listing.title) }
-                p.headline {
-                    (ui::price_range(price, None, before))
-                    @if let Some(saved) = saving(price, before) { (ui::badge(ui::Tone::Good, html! { "Save " (show::money(saved)) })) }
-                }
-                p.tiny.hush { "Price includes tax. Shipping is added per shop at checkout." }
-            }
-            (options(page))
-            div.stack {
-                (stock_line(variant))
-                form #buy method="post" action="/cart/items" hx-post="/cart/items" hx-swap="none" {
-                    (form::csrf(visit))
-                    input type="hidden" name="tenant_id" value=(listing.tenant_id);
-                    input type="hidden" name="variant_id" value=[variant.map(|variant| variant.variant_id.as_str())];
-                    div.add {
-                        div.stepper {
-                            button.js-only type="button" data-step="-1" aria-label="One less" { (icon("minus")) }
-                            input type="text" inputmode="numeric" name="quantity" value="1" min="1" max=(variant.map_or(1, |variant| variant.available.clamp(1, 999))) aria-label="Quantity" autocomplete="off" maxlength="3";
-                            button.js-only type="button" data-step="1" aria-label="One more" { (icon("plus")) }
-                        }
-                        button.btn.large type="submit" disabled[!buyable] {
-                            (icon("shopping-cart"))
-                            @if buyable { "Add to cart" } @else { "Sold out" }
-                        }
+        div {
+            @if !listing.brand.is_empty() {
+                p.brand-line {
+                    a href={ "/search?" (url::form_urlencoded::Serializer::new(String::new()).append_pair("brand", &listing.brand).finish()) } {
+                        (listing.brand)
                     }
                 }
             }
-            @if let Some(store) = store {
-                a.seller-box href={ "/s/" (store.slug) } {
-                    (ui::avatar(&store.name, "shop"))
-                    span.grow { span.tiny.hush { "Sold and shipped by" } br; span.strong { (store.name) } }
-                    (icon("chevron-right"))
+            h1 { (listing.title) }
+            p.headline {
+                (ui::price_range(price, None, before))
+                @if let Some(saved) = saving(price, before) { (ui::badge(ui::Tone::Good, html! { "Save " (show::money(saved)) })) }
+            }
+            p.tiny.hush { "Price includes tax. Shipping is added per shop at checkout." }
+        }
+        (options(page))
+        div.stack {
+            (stock_line(variant))
+            form #buy method="post" action="/cart/items" hx-post="/cart/items" hx-swap="none" {
+                (form::csrf(visit))
+                input type="hidden" name="tenant_id" value=(listing.tenant_id);
+                input type="hidden" name="variant_id" value=[variant.map(|variant| variant.variant_id.as_str())];
+                div.add {
+                    div.stepper {
+                        button.js-only type="button" data-step="-1" aria-label="One less" { (icon("minus")) }
+                        input #quantity type="text" inputmode="numeric" name="quantity" value="1" min="1" max=(most) aria-label="Quantity" autocomplete="off" maxlength="3";
+                        button.js-only type="button" data-step="1" aria-label="One more" { (icon("plus")) }
+                    }
+                    button.btn.large type="submit" disabled[!buyable] {
+                        (icon("shopping-cart"))
+                        @if buyable { "Add to cart" } @else { "Sold out" }
+                    }
                 }
             }
-            ul.promises {
-                li { (icon("package")) "Each shop ships its own part, tracked live" }
-                li { (icon("rotate-ccw")) "Cancel any part until it ships; its money comes back" }
-                li { (icon("lock")) "Card data never touches the market" }
+        }
+        @if let Some(store) = store {
+            a.seller-box href={ "/s/" (store.slug) } {
+                (ui::avatar(&store.name, "shop"))
+                span.grow { span.tiny.hush { "Sold and shipped by" } br; span.strong { (store.name) } }
+                (icon("chevron-right"))
             }
-            div.dock {
-                span.strong { @if let Some(price) = price { (show::price(price)) } }
-                button.btn type="submit" form="buy" disabled[!buyable] { @if buyable { "Add to cart" } @else { "Sold out" } }
-            }
+        }
+        ul.promises {
+            li { (icon("package")) "Each shop ships its own part, tracked live" }
+            li { (icon("rotate-ccw")) "Cancel any part until it ships; its money comes back" }
+            li { (icon("lock")) "Card data never touches the market" }
+        }
+        div.dock {
+            span.strong { @if let Some(price) = price { (show::price(price)) } }
+            button.btn type="submit" form="buy" disabled[!buyable] { @if buyable { "Add to cart" } @else { "Sold out" } }
         }
     }
 }
