@@ -94,6 +94,11 @@ impl Market {
         Self { house, clock, ids, data, modules, sections, database }
     }
 
+    /// The same services once more on the same database, as a second process would run them. To be stopped by the test.
+    pub async fn twin(&self) -> House {
+        open(&self.modules, &self.clock, &self.ids, &self.data, &self.sections, &self.database).await
+    }
+
     /// Waits until every consumer has applied everything that its source here has told.
     pub async fn settle(&self) {
         let begin = Instant::now();
