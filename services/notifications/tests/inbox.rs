@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test tells by panicking")]
 
 use api_identity::identity_client::IdentityClient;
-use api_identity::{GrantRoleRequest, RequestPasswordResetRequest, Role, SignInRequest, SignUpRequest, StartGuestRequest};
+use api_identity::{GrantRoleRequest, RequestPasswordResetRequest, Role, SignInRequest, SignUpRequest, StartGuestRequest, UpdateProfileRequest};
 use api_inventory::{InventoryEvent, StockRanLow, inventory_event};
 use api_notifications::notifications_client::NotificationsClient;
 use api_notifications::{
@@ -10,7 +10,7 @@ use api_notifications::{
 };
 use api_orders::{Order, OrderEvent, OrderPlaced, OrderRef, SubOrder, SubOrderCancelled, SubOrderConfirmed, order_event};
 use api_tenants::tenants_client::TenantsClient;
-use api_tenants::{ApplyRequest, ApproveRequest, Business, InviteStaffRequest, StaffRole};
+use api_tenants::{ApplyRequest, ApproveRequest, Business, InviteStaffRequest, StaffRole, UpdateStoreRequest};
 use kit_core::{Code, TenantId, UserId};
 use kit_db::{Db, Event, Scope, log};
 use kit_rpc::{Actor, Ctx, Link, problem_of};
@@ -169,7 +169,7 @@ async fn applicants_staff_and_invited_people_are_told_and_a_replay_tells_nothing
     let apply = ApplyRequest { store_name: "Anna's <Mugs>".into(), business: Some(business), country: "GB".into(), currency: "GBP".into(), ..Default::default() };
     let tenant_id = tenants.apply(anna.request(apply)).await.unwrap().into_inner().tenant.unwrap().tenant_id;
     tenants.approve(stand.market.operator(&["tenants.write"]).request(ApproveRequest { tenant_id: tenant_id.clone(), ..Default::default() })).await.unwrap();
-    let acting = Ctx { actor: anna.actor.clone(), ..stand.market.seller(tenant_id.parse().unwrap(), &["staff.write"]) };
+    let acting = Ctx { actor: anna.actor.clone(), ..stand.market.seller(tenant_id.parse().unwrap(), &["staff.write", "store.write"]) };
     tenants.invite_staff(acting.request(InviteStaffRequest { email: "ben@example.com".into(), role: StaffRole::SellerManager.into() })).await.unwrap();
     let told = ["verify_email", "tenant_applied", "tenant_approved"];
     assert_eq!(stand.to("anna@example.com").await, told);
@@ -178,6 +178,11 @@ async fn applicants_staff_and_invited_people_are_told_and_a_replay_tells_nothing
     for source in ["identity", "tenants"] {
         notifications.replay(source).await.unwrap();
     }
+    // A consumer notices with the next event that it is to begin again; these two make no messages.
+    let profile = UpdateProfileRequest { name: Some("Anna Jones".into()), ..Default::default() };
+    stand.identity.clone().update_profile(anna.request(profile)).await.unwrap();
+    let store = UpdateStoreRequest { description: Some("Mugs".into()), ..Default::default() };
+    tenants.update_store(acting.request(store)).await.unwrap();
     assert_eq!(stand.to("anna@example.com").await, told);
     assert_eq!(stand.to("ben@example.com").await, ["staff_invited"]);
 }

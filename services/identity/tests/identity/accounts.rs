@@ -210,6 +210,31 @@ async fn a_changed_password_ends_the_other_sessions() {
     assert_eq!(refusal(authenticate(&market, &client, &other.session_token).await).1, "TOKEN_INVALID");
 }
 
+/// Two processes of one market: what ends in one is forgotten by the other when the commit's notification arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ended_in_one_process_is_refused_by_another_that_knew_it() {
+    let (market, client) = market().await;
+    let twin = market.twin().await;
+    let other = identity_client::IdentityClient::new(twin.links().to("identity").unwrap());
+    let session = sign_up(&client, &market.nobody(), "ann@example.com").await;
+    for token in [&session.access_token, &session.session_token] {
+        authenticate(&market, &other, token).await.unwrap();
+    }
+    client.clone().sign_out(market.nobody().request(SignOutRequest { token: session.session_token.clone() })).await.unwrap();
+    let begin = std::time::Instant::now();
+    while authenticate(&market, &other, &session.access_token).await.is_ok() {
+        assert!(begin.elapsed() < std::time::Duration::from_secs(5), "the other process still believes the session");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // A key made by one process is known to the other when it meets it.
+    market.clock.advance(Duration::days(31));
+    market.run_job("identity", "rotate_signing_keys").await;
+    market.clock.advance(Duration::hours(2));
+    let late = sign_in(&client, &market.nobody(), "ann@example.com", PASSWORD).await.unwrap();
+    authenticate(&market, &other, &late.access_token).await.unwrap();
+    twin.stop().await;
+}
+
 #[tokio::test]
 async fn keys_rotate_and_older_tokens_stay_good() {
     let (market, client) = market().await;

@@ -1,11 +1,11 @@
 //! Stories of profiles, address books, roles and operators, and who may do what.
 
-
 use api_identity::identity_client::IdentityClient;
 use api_identity::*;
 use kit_core::{Code, TenantId};
 use kit_rpc::proto::Address;
 use kit_rpc::{Ctx, Link};
+
 use crate::support::*;
 
 #[tokio::test]
