@@ -74,7 +74,7 @@ pub(crate) async fn place_tenant(links: &Links, tenant: &str, cell: &str) -> any
     let found = find_tenant(links, tenant).await?;
     let request = ctx().request(PlaceInCellRequest { tenant_id: found.tenant_id.clone(), cell: cell.to_owned() });
     TenantsClient::new(links.to("tenants")?).place_in_cell(request).await.map_err(told)?;
-    println!("{} ({}) lives in the cell {cell} now", found.name, found.tenant_id);
+    println!("{} lives in the cell {cell} now", found.tenant_id);
     Ok(())
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn find_tenant(links: &Links, named: &str) -> anyhow::Result<Te
     }
     let request = ctx().request(ListRequest { query: named.to_owned(), limit: 100, ..Default::default() });
     let listed = tenants.list(request).await.map_err(told)?.into_inner().tenants;
-    let found = listed.into_iter().find(|tenant| tenant.slug == named);
+    let found = listed.into_iter().find(|tenant| tenant.store.as_ref().is_some_and(|store| store.slug == named));
     found.with_context(|| format!("there is no tenant with the slug {named:?}; an id like ten_… does as well"))
 }
 

@@ -2,7 +2,7 @@
 //! under the cluster's key), with reflection and health.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use edge_rest::Authenticator;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use http::HeaderMap;
 use kit_core::Ids;
 use kit_rpc::{Ctx, CtxKey};
 use tokio::net::TcpListener;
@@ -67,7 +68,9 @@ impl tower::Service<http::Request<Body>> for Gate {
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let mut gate = self.clone();
         async move {
-            match gate.context(&request).await {
+            let address = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr).map(|at| at.ip());
+            let headers = request.headers().clone();
+            match gate.context(&headers, address).await {
                 Ok(ctx) => {
                     request.extensions_mut().insert(ctx);
                     tower::Service::call(&mut gate.routes, request).await
@@ -84,15 +87,13 @@ impl tonic::server::NamedService for Gate {
 }
 
 impl Gate {
-    async fn context(&self, request: &http::Request<Body>) -> Result<Ctx, Status> {
-        let headers = request.headers();
+    async fn context(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Ctx, Status> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(ctx) = text(kit_rpc::CTX_HEADER) {
             let mac = text(kit_rpc::MAC_HEADER).unwrap_or_default();
             return Ctx::unseal(ctx, mac, &self.key).ok_or_else(|| Status::unauthenticated("the call's context is not under this market's key"));
         }
         let id = text("x-request-id").filter(|id| (1..=64).contains(&id.len())).map_or_else(|| format!("req_{}", self.ids.uuid().simple()), ToOwned::to_owned);
-        let address: Option<IpAddr> = request.extensions().get::<TcpConnectInfo>().and_then(|info| info.remote_addr()).map(|at: SocketAddr| at.ip());
         let ctx = Ctx { address, idempotency_key: text("idempotency-key").map(Into::into), ..Ctx::anonymous(&id) };
         match &self.authenticator {
             Some(authenticator) => authenticator.identify(ctx, headers).await,

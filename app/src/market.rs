@@ -45,7 +45,7 @@ impl Market {
                 objects: objects(settings)?,
                 data_dir,
                 public_url: settings.http.public_url(),
-                sections: sections(settings),
+                sections: sections(settings, &key),
                 remotes: plan.remotes.clone(),
                 key: key.clone(),
             },
@@ -62,8 +62,8 @@ impl Market {
     }
 }
 
-/// The services' sections, with the sandbox's address where the configuration gives none.
-fn sections(settings: &Settings) -> toml::Table {
+/// The services' sections, with the sandbox's address and its secret for webhooks where the configuration gives none.
+fn sections(settings: &Settings, key: &CtxKey) -> toml::Table {
     let mut sections = settings.services.clone();
     let payments = sections.entry("payments").or_insert_with(|| toml::Table::new().into());
     if let Some(sandbox) = payments.as_table_mut().map(|payments| payments.entry("sandbox").or_insert_with(|| toml::Table::new().into()))
@@ -71,8 +71,15 @@ fn sections(settings: &Settings) -> toml::Table {
     {
         sandbox.entry("url").or_insert_with(|| format!("http://{}", settings.sandbox.listen).into());
         sandbox.entry("public_url").or_insert_with(|| settings.sandbox.public_url().into());
+        sandbox.entry("webhook_secret").or_insert_with(|| webhook_secret(key).into());
     }
     sections
+}
+
+/// What the sandbox signs its webhooks with, unless the configuration says otherwise: anybody may call where they arrive, so it must
+/// be a secret of this market.
+pub(crate) fn webhook_secret(key: &CtxKey) -> String {
+    key.derive("the sandbox's webhooks")
 }
 
 /// The cluster's key: configured, or made once and kept in the data directory, readable by its owner only.

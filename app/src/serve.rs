@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::market::Market;
+use crate::market::{Market, webhook_secret};
 use crate::modules::Plan;
 use crate::settings::Settings;
 use crate::{figures, grpc, http};
@@ -116,7 +116,7 @@ fn sandbox(settings: &Settings, market: &Market) -> sandbox::Settings {
         secret_key: key("secret_key", "sk_sandbox"),
         publishable_key: key("publishable_key", "pk_sandbox"),
         webhook_url: Some(format!("http://{}/v1/webhooks/sandbox", settings.http.listen)),
-        webhook_secret: key("webhook_secret", "whsec_sandbox"),
+        webhook_secret: key("webhook_secret", &webhook_secret(&market.key)),
         return_origins,
         data_dir: settings.data_dir.0.join("sandbox"),
         timings: sandbox::Timings::default(),

@@ -1,5 +1,7 @@
 //! `markethub up`: a whole market in one process, with a demo to look at, and how to sign in.
 
+use std::convert::Infallible;
+
 use anyhow::Context;
 use api_identity::EnsureOperatorRequest;
 use api_identity::identity_client::IdentityClient;
@@ -20,15 +22,17 @@ pub(crate) async fn run(settings: &Settings, args: &Up) -> anyhow::Result<()> {
     }
     ensure_operator(&serving.market.house.links(), demo::OPERATOR, demo::PASSWORD, "Demo Operator").await?;
     let local = format!("http://{}", settings.http.listen);
-    let told = tokio::spawn(async move {
+    let filling = async {
         match demo::fill(&local).await {
             Ok(()) => println!("{}", welcome(&url)),
             Err(error) => println!("{}\n  The demo market is not complete: {error:#}\n", welcome(&url)),
         }
-    });
-    let served = serving.until_stopped().await;
-    told.abort();
-    served
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        served = serving.until_stopped() => served,
+        never = filling => match never {},
+    }
 }
 
 fn welcome(url: &str) -> String {
