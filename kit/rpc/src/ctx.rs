@@ -169,6 +169,11 @@ impl CtxKey {
         Self(secret.into())
     }
 
+    /// A secret for one purpose, the same in every process of the cluster, that does not give the key away.
+    pub fn derive(&self, purpose: &str) -> String {
+        BASE64.encode(self.mac(purpose).finalize().into_bytes())
+    }
+
     fn mac(&self, text: &str) -> Hmac<Sha256> {
         // HMAC takes a key of any length; the error case cannot occur, and an empty key would only fail to verify.
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| Hmac::new(&Default::default()));
