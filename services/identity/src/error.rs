@@ -2,6 +2,7 @@
 
 use kit_core::{Code, Fault, Violation};
 use kit_db::DbError;
+use tonic::Status;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -63,6 +64,17 @@ impl Error {
     /// One wrong field.
     pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation { field: field.to_owned(), message: message.into() }])
+    }
+}
+
+/// The error as its caller gets it; a pause tells how long it is.
+pub(crate) fn status(error: Error) -> Status {
+    match error {
+        Error::TooManyAttempts(seconds) => {
+            let (reason, message) = (error.reason(), error.to_string());
+            kit_rpc::retry_later(tonic::Code::ResourceExhausted, reason, &message, u32::try_from(seconds).unwrap_or(u32::MAX))
+        }
+        other => kit_rpc::status(other),
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use api_identity as api;
 use api_identity::identity_server::Identity as Contract;
 use kit_core::{Currency, Email, Time};
-use kit_rpc::{Ctx, parse, required, status};
+use kit_rpc::{Ctx, parse, required};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::error::{Error, status};
 use crate::flows::{Authenticated, Changes, Identity, Page, SignIn, SignUp};
 use crate::model::policy;
 use crate::{model, wire};

@@ -62,8 +62,9 @@ impl Identity {
         }
         let now = self.clock.now();
         let mut tx = self.begin().await?;
-        if store::person::lock(&mut tx, user).await?.disabled {
-            return Ok(store::person::lock(&mut tx, user).await?);
+        let person = store::person::lock(&mut tx, user).await?;
+        if person.disabled {
+            return Ok(person);
         }
         store::person::save_disabled(&mut tx, user, Some(reason), now).await?;
         let person = store::person::lock(&mut tx, user).await?;

@@ -60,7 +60,8 @@ async fn wrong_passwords_pause_the_account_and_quiet_time_forgives() {
         assert_eq!(refusal(sign_in(&client, &market.nobody(), "ann@example.com", "wrong wrong wrong").await).1, "SIGN_IN_FAILED");
     }
     // Even the right password waits, and an account that does not exist pauses just the same.
-    assert_eq!(refusal(sign_in(&client, &market.nobody(), "ann@example.com", PASSWORD).await), (Code::TooMany, "TOO_MANY_ATTEMPTS".to_owned()));
+    let paused = kit_rpc::problem_of(&sign_in(&client, &market.nobody(), "ann@example.com", PASSWORD).await.unwrap_err());
+    assert_eq!((paused.code, paused.reason.as_str(), paused.retry_after_seconds), (Code::TooMany, "TOO_MANY_ATTEMPTS", 15));
     market.clock.advance(Duration::seconds(16));
     sign_in(&client, &market.nobody(), "ann@example.com", PASSWORD).await.unwrap();
     for _ in 0..6 {
