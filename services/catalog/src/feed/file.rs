@@ -180,7 +180,8 @@ fn find_delimiter(text: &str) -> Result<u8, String> {
 }
 
 /// A header names every column once and does not look like data.
-fn check_header(mut header: Vec<String>) -> Result<Vec<String>, String> {
+fn check_header(header: Vec<String>) -> Result<Vec<String>, String> {
+    let mut header: Vec<String> = header.iter().map(|name| name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")).collect();
     while header.last().is_some_and(String::is_empty) {
         header.pop();
     }
@@ -315,6 +316,9 @@ fn json_columns(text: &str) -> Result<Vec<String>, String> {
             // The first line decides whether it is JSON lines at all; a later one is an error of its row.
             Err(error) if columns.is_empty() => return Err(format!("line {}: not a JSON object: {error}", index + 1)),
             Err(_) => {}
+        }
+        if let Some(column) = columns.iter().find(|column| column.is_empty() || column.chars().any(char::is_control)) {
+            return Err(format!("line {}: the key {column:?} cannot be a column", index + 1));
         }
         if columns.len() > MAX_COLUMNS {
             return Err(format!("the objects have more than {MAX_COLUMNS} different keys"));

@@ -115,6 +115,10 @@ impl Mapping {
                 wrong(format!("mapping.{part}.{field}"), format!("is not a field; fields are: {known}, option:<name>, attribute:<key>"))
             }));
         }
+        for (part, fields) in [("columns", &self.columns), ("constants", &self.constants)] {
+            let zero = fields.iter().filter(|(field, value)| field.contains('\0') || value.contains('\0'));
+            wrongs.extend(zero.map(|(field, _)| wrong(format!("mapping.{part}.{}", field.replace('\0', "")), "holds a zero character")));
+        }
         for field in ["sku", "title", "price"] {
             if self.source(field, shape).is_none() && !self.columns.contains_key(field) {
                 wrongs.push(wrong(format!("mapping.columns.{field}"), "must be mapped to a column"));
@@ -139,7 +143,7 @@ impl Mapping {
         check("currency", &|value| value.to_uppercase().parse::<Currency>().is_ok(), "is not a known ISO 4217 currency code");
         check("stock", &|value| value.parse::<u32>().is_ok_and(|stock| stock <= 1_000_000_000), "must be a whole number from 0 to 1000000000");
         check("category", &|value| tree.guess(value).is_some(), "is not a known category: give its id, code or full path");
-        for (field, allowed) in [("decimal", &["", "point", "comma"][..]), ("weight_unit", &["", "g", "kg", "lb", "oz"]), ("length_unit", &["", "mm", "cm", "in"])] {
+        for (field, allowed) in [("decimal", ["", "point", "comma"].as_slice()), ("weight_unit", ["", "g", "kg", "lb", "oz"].as_slice()), ("length_unit", ["", "mm", "cm", "in"].as_slice())] {
             let value = match field {
                 "decimal" => &self.decimal,
                 "weight_unit" => &self.weight_unit,

@@ -17,6 +17,7 @@ use crate::model::{gtin, measure, richtext};
 /// Cells longer than this are refused before anything looks at them.
 const CELL_MAX: usize = 1 << 20;
 const VALUE_SHOWN: usize = 200;
+const GROUP_MAX: usize = 100;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RowError {
@@ -180,14 +181,11 @@ impl Reader<'_> {
         let title = self.title()?;
         let price = self.price()?;
         let mut warnings = Vec::new();
-        let group = mapping.group.as_ref().map(|source| source.text(self.cells)).filter(|group| !group.is_empty());
-        if let Some(group) = group.filter(|group| group.chars().count() > 100) {
-            return Err(RowError { value: shortened(group), ..self.refuse(mapping.group.as_ref(), "TOO_LONG", "the group is longer than 100 characters") });
-        }
+        let group = self.short_text(mapping.group.as_ref(), GROUP_MAX)?.filter(|group| !group.is_empty());
         Ok(Draft {
             line: self.line,
             sku,
-            group: group.map(str::to_owned),
+            group,
             leads: true,
             title,
             description: self.description()?,
@@ -195,7 +193,7 @@ impl Reader<'_> {
             category: None,
             attributes: Vec::new(),
             tags: self.tags()?,
-            media: mapping.media.as_ref().map(|source| source.text(self.cells).split(['|', ',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect()),
+            media: mapping.media.as_ref().map(|source| source.text(self.cells).split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|name| !name.is_empty()).map(str::to_owned).collect()),
             list_price_minor: mapping.list_price.as_ref().map(|source| self.list_price(source, price, &mut warnings)),
             gtin: self.gtin()?,
             options: self.options()?,

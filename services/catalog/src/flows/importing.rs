@@ -48,8 +48,10 @@ struct Run {
 }
 
 impl Catalog {
-    /// Gives the import that waits longest its turn. Comes back at once when nothing waits.
+    /// Gives the imports that wait their turns, those that wait longest first; the first whose time is up ends the round. One that
+    /// cannot go on for now does not hold up the others.
     pub(crate) async fn run_imports(self: &Arc<Self>) -> anyhow::Result<()> {
+        let mut trouble = Ok(());
         for cell in self.db.cells().await? {
             let waiting = imports::to_do(&mut *cell.begin(&Scope::Platform).await?).await?;
             for import in waiting {
@@ -62,7 +64,7 @@ impl Catalog {
                         return Ok(());
                     }
                     // What a later run may do better is left; what will never go is told and ended.
-                    Err(error @ (Error::Db(_) | Error::Call(..) | Error::Objects(_) | Error::Task(_))) => return Err(anyhow::Error::new(error)),
+                    Err(error @ (Error::Db(_) | Error::Call(..) | Error::Objects(_) | Error::Task(_))) => trouble = Err(anyhow::Error::new(error)),
                     Err(error) => {
                         let mut tx = cell.begin(&Scope::Tenant(tenant)).await?;
                         imports::end(&mut tx, id, "failed", &error.to_string(), self.now()).await?;
@@ -71,7 +73,7 @@ impl Catalog {
                 }
             }
         }
-        Ok(())
+        trouble
     }
 
     async fn take_turn(self: &Arc<Self>, cell: &Cell, import: Import) -> Result<Turn, Error> {

@@ -8,6 +8,7 @@ use kit_rpc::Ctx;
 
 use super::Catalog;
 use super::products::Page;
+use super::uploads::preset_name;
 use crate::error::Error;
 use crate::feed::file;
 use crate::feed::mapping::{Compiled, Mapping};
@@ -65,7 +66,7 @@ impl Catalog {
         mapping.compile(&upload.shape, &tree).map_err(Error::MappingUnusable)?;
         let (id, now) = (self.ids.next(), self.now());
         if named {
-            imports::save_preset(&mut tx, tenant, preset.trim(), &mapping, now).await?;
+            imports::save_preset(&mut tx, tenant, preset_name(preset)?, &mapping, now).await?;
         }
         imports::insert(&mut tx, id, &upload, &mapping, &ctx.actor_text(), now).await?;
         tx.commit().await?;
@@ -150,14 +151,14 @@ fn try_out(content: &[u8], upload: &Upload, compiled: Compiled, tree: std::sync:
             }
         };
         for error in told {
-            *reasons.entry(error.reason).or_default() += 1;
+            *reasons.entry(error.reason).or_default() += u32::from(!error.warning);
             if preview.errors.len() < PREVIEW_ERRORS {
                 preview.errors.push(error);
             }
         }
         true
     })?;
-    preview.reasons = reasons.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
+    preview.reasons = reasons.into_iter().filter(|(_, count)| *count > 0).map(|(reason, count)| (reason.to_owned(), count)).collect();
     preview.reasons.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     preview.products = merge.into_changed();
     preview.products.truncate(PREVIEW_PRODUCTS);

@@ -89,9 +89,9 @@ impl Catalog {
     }
 
     pub(crate) async fn save_preset(&self, tenant: TenantId, name: &str, mapping: &Mapping) -> Result<Preset, Error> {
-        let name = name.trim();
-        if name.is_empty() || name.chars().any(char::is_control) {
-            return Err(Error::field("name", "must be 1 to 80 visible characters"));
+        let name = preset_name(name)?;
+        if mapping.columns.iter().chain(&mapping.constants).any(|(field, value)| field.chars().chain(value.chars()).any(|c| c == '\0')) {
+            return Err(Error::field("mapping", "holds a zero character"));
         }
         let mut tx = self.db.begin_for(tenant).await?;
         let preset = imports::save_preset(&mut tx, tenant, name, mapping, self.now()).await?;
@@ -136,6 +136,11 @@ fn look(content: &[u8], max_rows: u32) -> Result<Looked, String> {
         rows if rows > max_rows => Err(format!("the file has more than {max_rows} rows: split it")),
         rows => Ok(Looked { shape, rows, sample }),
     }
+}
+
+pub(crate) fn preset_name(name: &str) -> Result<&str, Error> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().any(char::is_control) { Err(Error::field("name", "must be 1 to 80 visible characters")) } else { Ok(name) }
 }
 
 fn name_of(given: &str, shape: &Shape) -> String {

@@ -335,9 +335,9 @@ pub(crate) async fn errors(db: &mut PgConnection, id: ImportId, warnings_too: bo
     .await?)
 }
 
-/// How often each reason, most often first.
+/// How often rows were rejected for each reason, most often first.
 pub(crate) async fn reasons(db: &mut PgConnection, id: ImportId) -> Result<Vec<(String, i64)>, Error> {
-    Ok(sqlx::query_as("select reason, count(*) from import_error where import_id = $1 group by reason order by count(*) desc, reason")
+    Ok(sqlx::query_as("select reason, count(*) from import_error where import_id = $1 and not warning group by reason order by count(*) desc, reason")
         .bind(id.uuid())
         .fetch_all(db)
         .await?)
