@@ -16,7 +16,7 @@ pub(crate) async fn insert_orders(db: &mut PgConnection, rows: &[&OrderRow]) -> 
             discount_minor, total_minor, shipping_address, billing_address, from_cart, saga, look_at, placed_at, updated_at)
          select order_id, number, buyer_id, email, access_token, state, currency, items_minor, tax_minor, shipping_minor,
             discount_minor, total_minor, shipping_address, billing_address, from_cart, saga, look_at, placed_at, updated_at
-         from json_to_recordset($1) as row (order_id uuid, number text, buyer_id uuid, email text, access_token text, state text, currency text,
+         from jsonb_to_recordset($1) as row (order_id uuid, number text, buyer_id uuid, email text, access_token text, state text, currency text,
             items_minor bigint, tax_minor bigint, shipping_minor bigint, discount_minor bigint, total_minor bigint, shipping_address jsonb,
             billing_address jsonb, from_cart boolean, saga jsonb, look_at timestamptz, placed_at timestamptz, updated_at timestamptz)
          on conflict do nothing
@@ -36,7 +36,7 @@ pub(crate) async fn insert_subs(db: &mut PgConnection, rows: &[&SubRow]) -> Resu
          select sub_order_id, order_id, position, tenant_id, buyer_id, number, store_name, email, state, currency, items_minor,
             tax_minor, shipping_minor, discount_minor, total_minor, commission_bps, commission_minor, shipping_method_id, shipping_method,
             min_days, max_days, ship_to, placed_at, updated_at
-         from json_to_recordset($1) as row (sub_order_id uuid, order_id uuid, position integer, tenant_id uuid, buyer_id uuid, number text,
+         from jsonb_to_recordset($1) as row (sub_order_id uuid, order_id uuid, position integer, tenant_id uuid, buyer_id uuid, number text,
             store_name text, email text, state text, currency text, items_minor bigint, tax_minor bigint, shipping_minor bigint,
             discount_minor bigint, total_minor bigint, commission_bps integer, commission_minor bigint, shipping_method_id uuid,
             shipping_method text, min_days integer, max_days integer, ship_to jsonb, placed_at timestamptz, updated_at timestamptz)",
@@ -55,7 +55,7 @@ pub(crate) async fn insert_items(db: &mut PgConnection, rows: &[&ItemRow]) -> Re
          select order_id, item_id, sub_order_id, tenant_id, buyer_id, product_id, product_version, variant_id, title, options,
             sku, brand, category_id, image_url, quantity, unit_minor, line_minor, discount_minor, tax_minor, tax_category, tax_rate_bps,
             commission_minor, weight_grams
-         from json_to_recordset($1) as row (order_id uuid, item_id uuid, sub_order_id uuid, tenant_id uuid, buyer_id uuid, product_id uuid,
+         from jsonb_to_recordset($1) as row (order_id uuid, item_id uuid, sub_order_id uuid, tenant_id uuid, buyer_id uuid, product_id uuid,
             product_version integer, variant_id uuid, title text, options text, sku text, brand text, category_id text, image_url text,
             quantity integer, unit_minor bigint, line_minor bigint, discount_minor bigint, tax_minor bigint, tax_category text,
             tax_rate_bps integer, commission_minor bigint, weight_grams integer)",
@@ -73,7 +73,7 @@ pub(crate) async fn add_timeline(db: &mut PgConnection, rows: &[TimelineRow]) ->
     sqlx::query(
         "insert into order_timeline (order_id, sub_order_id, tenant_id, buyer_id, at, kind, message, actor)
          select order_id, sub_order_id, tenant_id, buyer_id, at, kind, message, actor
-         from json_to_recordset($1) as row (order_id uuid, sub_order_id uuid, tenant_id uuid, buyer_id uuid, at timestamptz, kind text,
+         from jsonb_to_recordset($1) as row (order_id uuid, sub_order_id uuid, tenant_id uuid, buyer_id uuid, at timestamptz, kind text,
             message text, actor text)",
     )
     .bind(serde_json::to_value(rows)?)
@@ -96,7 +96,7 @@ pub(crate) async fn save_orders(db: &mut PgConnection, rows: &[&OrderRow]) -> Re
         "update buyer_order o set state = row.state, saga = row.saga, look_at = row.look_at, reserved_at = row.reserved_at,
             refunded_minor = row.refunded_minor, cancel_reason = row.cancel_reason, cancelled_by = row.cancelled_by,
             updated_at = row.updated_at, version = o.version + 1
-         from json_to_recordset($1) as row (order_id uuid, state text, saga jsonb, look_at timestamptz, reserved_at timestamptz,
+         from jsonb_to_recordset($1) as row (order_id uuid, state text, saga jsonb, look_at timestamptz, reserved_at timestamptz,
             refunded_minor bigint, cancel_reason text, cancelled_by text, updated_at timestamptz)
          where o.order_id = row.order_id",
     )
