@@ -1,0 +1,228 @@
+// The main job, from an application to a parcel, as people do it in a browser.
+
+import { expect, test } from "@playwright/test";
+import { Api, PASSWORD } from "../api.js";
+import { OPERATOR } from "../market.js";
+import { signIn, usable } from "../page.js";
+
+test.describe.configure({ mode: "serial" });
+
+const PHONE = { width: 390, height: 844 };
+const FEED = [
+  "id,name,description,price",
+  "T-1,Kensington Combination Lock,For laptops with a slot,24.99",
+  'T-2,"Wireless Headphones ""Aria"", black",Over-ear,89.00',
+  "T-3,Desk Fan,,",
+  "T-4,,No title,10.00",
+].join("\n");
+
+let ben, cleo, order;
+
+test("an operator approves a shop that has applied", async ({ browser }) => {
+  const seller = await browser.newPage();
+  await seller.goto("/sign-up");
+  await seller.getByLabel("Name").fill("Anna");
+  await seller.getByLabel("E-mail address").fill("anna@stories.example");
+  await seller.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await seller.getByRole("button", { name: "Make an account" }).click();
+  await seller.goto("/sell/apply");
+  await usable(seller);
+  await seller.getByLabel("Name of the shop").fill("Anna's Shop");
+  await seller.getByLabel("Ships from").selectOption("US");
+  await seller.getByLabel("Currency of your prices").fill("USD");
+  await seller.getByLabel("Registered name").fill("Anna Ltd");
+  await seller.getByLabel("Contact e-mail").fill("anna@stories.example");
+  await seller.getByLabel("Seat").fill("1 Kiln Lane");
+  await seller.getByRole("button", { name: "Send the application" }).click();
+  await expect(seller.getByRole("main")).toContainText(/appl/i);
+
+  const operator = await browser.newPage();
+  await signIn(operator, OPERATOR.email, OPERATOR.password);
+  await operator.goto("/operator/tenants?state=applied");
+  await usable(operator);
+  await operator.getByRole("link", { name: "Anna's Shop" }).click();
+  await usable(operator);
+  await operator.getByRole("button", { name: "Approve" }).click();
+  await expect(operator.getByRole("status").first()).toContainText("can sell now");
+  for (const path of ["/operator", "/operator/orders", "/operator/payments", "/operator/ledger", "/operator/categories", "/operator/users", "/operator/audit", "/operator/health", "/operator/messages"]) {
+    await operator.goto(path);
+    await usable(operator);
+  }
+});
+
+test("a seller brings a feed and reads what was rejected", async ({ browser }) => {
+  const page = await browser.newPage();
+  await signIn(page, "anna@stories.example", PASSWORD);
+  await page.goto("/seller/imports");
+  await usable(page);
+  await page.locator("input[type=file]").setInputFiles({ name: "anna.csv", mimeType: "text/csv", buffer: Buffer.from(FEED) });
+  await page.getByRole("button", { name: "Upload" }).click();
+  await expect(page.getByRole("heading", { name: "What the columns mean" })).toBeVisible();
+  await usable(page);
+  await page.getByLabel("Column for SKU").selectOption("id");
+  await page.getByLabel("Column for Title").selectOption("name");
+  await page.getByLabel("Column for Price").selectOption("price");
+  await page.getByLabel("Currency for all rows").fill("USD");
+  await page.getByLabel("Stock for all rows").fill("10");
+  await page.getByRole("button", { name: "Try it" }).click();
+  await expect(page.getByRole("main")).toContainText("2 rows can be imported");
+  await expect(page.getByRole("main")).toContainText("Nothing is saved yet");
+  await page.getByRole("button", { name: "Start the import" }).click();
+  await expect(page.locator(".badge", { hasText: "finished" })).toBeVisible();
+  await expect(page.getByRole("main")).toContainText("4 of 4 rows");
+  await page.reload();
+  await usable(page);
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "All as CSV" }).click();
+  expect((await download).suggestedFilename()).toBe("rejected-rows.csv");
+});
+
+test("a guest fills one cart in three shops, pays once, and follows the parcels", async ({ page, request }) => {
+  const anybody = new Api(request);
+  const operator = await anybody.signedIn(OPERATOR.email, OPERATOR.password);
+  ben = await anybody.shop("Ben", operator, { title: "Brass Reading Lamp", cents: 4500 });
+  cleo = await anybody.shop("Cleo", operator, { title: "Stoneware Mug", cents: 1999 });
+
+  await page.setViewportSize(PHONE);
+  for (const words of ["kensington lock", "brass lamp", "stoneware mug"]) {
+    await expect(async () => {
+      await page.goto(`/search?query=${encodeURIComponent(words)}`);
+      await expect(page.locator("a[href^='/p/']").first()).toBeVisible({ timeout: 1000 });
+    }).toPass();
+    await usable(page);
+    await page.locator("a[href^='/p/']").first().click();
+    await usable(page);
+    await page.getByRole("button", { name: "Add to cart" }).first().click();
+    await expect(page.locator(".cart-count").first()).not.toHaveText(/^0/);
+  }
+  await page.goto("/cart");
+  await usable(page);
+  await expect(page.locator(".parcel")).toHaveCount(3);
+  await page.getByRole("link", { name: "Check out" }).click();
+  await usable(page);
+
+  // Signing up on the way keeps the cart.
+  await page.goto("/sign-up?next=/cart");
+  await page.getByLabel("E-mail address").fill("dora@stories.example");
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("button", { name: "Make an account" }).click();
+  await expect(page.locator(".parcel")).toHaveCount(3);
+
+  await page.getByRole("link", { name: "Check out" }).click();
+  await usable(page);
+  await page.getByLabel("Full name").fill("Dora Day");
+  await page.getByLabel("Street and number").fill("1 Test Street");
+  await page.getByLabel("Country").selectOption("US");
+  await page.getByLabel("Postal code").fill("62701");
+  await page.getByLabel("City").fill("Springfield");
+  await page.getByLabel("State or province").fill("IL");
+  await page.getByRole("button", { name: "On to shipping" }).click();
+  await usable(page);
+  await page.getByRole("button", { name: "On to payment" }).click();
+  await usable(page);
+  await pay(page, "4242424242424242");
+  await usable(page);
+  await page.getByRole("button", { name: /Place the order/ }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toContainText(/ordered|Order/);
+  await usable(page);
+  const link = await page.url();
+  order = link.match(/ord_[0-9a-f]{32}/)[0];
+  await page.goto(`/orders/${order}`);
+  await usable(page);
+  await expect(page.getByRole("main")).toContainText(/MH-\d{4}-/);
+  await page.goto("/messages");
+  await expect(page.getByRole("main")).toContainText(/MH-\d{4}-/);
+});
+
+async function pay(page, number) {
+  await page.getByLabel("Card number").fill(number);
+  await page.getByLabel("Name on the card").fill("Dora Day");
+  await page.getByLabel("Month").fill("12");
+  await page.getByLabel("Year").fill("2034");
+  await page.getByLabel("Security code").fill("123");
+  await page.getByRole("button", { name: "Review the order" }).click();
+}
+
+test("one seller ships while the buyer watches, another cancels and its part goes back", async ({ browser }) => {
+  const buyer = await browser.newPage();
+  await signIn(buyer, "dora@stories.example", PASSWORD);
+  await buyer.goto(`/orders/${order}`);
+
+  const seller = await browser.newPage();
+  await signIn(seller, ben.email, PASSWORD);
+  await seller.goto("/seller/orders");
+  await usable(seller);
+  await expect(seller.getByRole("row", { name: /Brass Reading Lamp/ })).toHaveCount(1);
+  await expect(seller.getByText("Stoneware Mug")).toHaveCount(0);
+  await seller.locator("tbody a").first().click();
+  await usable(seller);
+  await seller.getByRole("button", { name: "Accept" }).click();
+  await seller.getByRole("button", { name: "Mark as packed" }).click();
+  const slip = seller.waitForEvent("download");
+  await seller.getByRole("link", { name: "Packing slip" }).click();
+  expect((await slip).suggestedFilename()).toBe("packing-slip.pdf");
+  await seller.getByLabel("Carrier").fill("UPS");
+  await seller.getByLabel("Tracking number").fill("1Z999AA10123456784");
+  await seller.getByRole("button", { name: "Ship", exact: true }).click();
+  await expect(seller.getByRole("status").first()).toContainText("Shipped");
+  await usable(seller);
+  // Without a reload: the page listens.
+  await expect(buyer.getByRole("main")).toContainText("1Z999AA10123456784");
+
+  const other = await browser.newPage();
+  await signIn(other, cleo.email, PASSWORD);
+  await other.goto("/seller/orders");
+  await other.locator("tbody a").first().click();
+  await other.getByText("Cancel this part").click();
+  await other.getByLabel("Reason").fill("The last mug broke.");
+  await other.getByRole("button", { name: "Cancel and refund" }).click();
+  await expect(other.getByRole("status").first()).toContainText("Cancelled");
+  await expect(buyer.getByRole("main")).toContainText("The last mug broke.");
+  await expect(buyer.getByRole("main")).toContainText(/refund/i);
+  await usable(buyer);
+});
+
+test("cards that are declined, ask for 3-D Secure, or answer later end well", async ({ browser, request }) => {
+  const anybody = new Api(request);
+  const buyer = await anybody.signedIn("dora@stories.example");
+  const { hits } = await anybody.get("/v1/search?query=brass%20lamp");
+  const page = await browser.newPage();
+  await signIn(page, "dora@stories.example", PASSWORD);
+  for (const [number, ending] of [["4000000000000002", "declined"], ["4000000000003220", "challenge"]]) {
+    await buyer.post("/v1/cart/items", { tenant_id: hits[0].tenant_id, variant_id: hits[0].variant_id, quantity: 1 });
+    await page.goto("/checkout");
+    await page.getByRole("button", { name: "On to shipping" }).click();
+    await page.getByRole("button", { name: "On to payment" }).click();
+    await pay(page, number);
+    await page.getByRole("button", { name: /Place the order/ }).click();
+    if (ending === "declined") {
+      await expect(page.getByRole("main")).toContainText(/declined|another/i);
+      await usable(page);
+    } else {
+      await usable(page);
+      await page.getByRole("button", { name: /approve|confirm/i }).click();
+      await expect(page.getByRole("heading", { level: 1 })).toContainText(/ordered|Order/);
+    }
+  }
+});
+
+test("the shop works without a script", async ({ browser }) => {
+  const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
+  await page.goto("/search?query=brass+lamp");
+  await page.locator("a[href^='/p/']").first().click();
+  await page.getByRole("button", { name: "Add to cart" }).first().click();
+  await expect(page.locator(".parcel")).toHaveCount(1);
+  await page.getByLabel(/Quantity of/).fill("2");
+  await page.getByRole("button", { name: "Update" }).click();
+  await expect(page.getByRole("main")).toContainText("2 pieces");
+});
+
+test("every public page is usable, in both themes and on a phone", async ({ browser }) => {
+  for (const colorScheme of ["light", "dark"]) {
+    const page = await (await browser.newContext({ colorScheme, viewport: PHONE })).newPage();
+    for (const path of ["/", "/search", "/search?query=nothing-like-this", "/stores", "/cart", "/sign-in", "/sign-up", "/forgot", "/sell", "/docs", "/no/such/page"]) {
+      await page.goto(path);
+      await usable(page);
+    }
+  }
+});
