@@ -6,8 +6,8 @@ use std::time::Instant;
 use api_search as api;
 use kit_core::Currency;
 use prost::Message;
-use tantivy::query::Query;
-use tantivy::{Searcher, Term};
+use tantivy::query::EnableScoring;
+use tantivy::{DocSet, Searcher, Term};
 
 use super::Search;
 use crate::error::Error;
@@ -84,12 +84,12 @@ impl Search {
                 break;
             }
         }
-        let page = Page { searcher: &searcher, plan: &plan, found, required, question, conditions };
+        let page = Page { searcher: &searcher, plan: &plan, found, required, question };
         self.shown(request, &attributes, &collect, &spelling, page)
     }
 
     fn shown(&self, request: &api::SearchRequest, attributes: &[(String, String)], collect: &Collect, spelling: &Spelling, page: Page<'_>) -> Result<api::SearchResponse, Error> {
-        let Page { searcher, plan, mut found, required, question, ref conditions } = page;
+        let Page { searcher, plan, mut found, required, question } = page;
         let relaxed = found.total > 0 && required < plan.clauses.len();
         let wanted = limit(request.limit);
         let more = found.top.len() > wanted;
@@ -97,11 +97,12 @@ impl Search {
         let last = found.top.last().filter(|_| more);
         let next_cursor = last.map(|last| After { key: last.key, id: last.id, required: u32::try_from(required).unwrap_or(u32::MAX), question }.write());
         let dropped_words = match found.top.first() {
-            Some(best) if relaxed => dropped(searcher, plan, best)?,
+            // What the best hit does not have.
+            Some(best) if relaxed => matches(searcher, plan, best)?.into_iter().filter(|(_, score)| score.is_none()).map(|(word, _)| word).collect(),
             _ => Vec::new(),
         };
-        let query = request.explain.then(|| plan.query(required, conditions));
-        let hits = found.top.iter().map(|hit| self.hit(searcher, hit, collect.sort, query.as_deref())).collect::<Result<_, _>>()?;
+        let explained = Some(plan).filter(|_| request.explain);
+        let hits = found.top.iter().map(|hit| self.hit(searcher, hit, collect.sort, explained)).collect::<Result<_, _>>()?;
         let facets = if request.facets { self.naming(request, attributes, collect, searcher).facets(&found.counts)? } else { Vec::new() };
         let corrected = plan.corrected().filter(|_| found.total > 0);
         let did_you_mean = corrected.clone().or_else(|| if found.total <= FEW { commoner(&request.query, spelling) } else { None });
@@ -118,16 +119,18 @@ impl Search {
         })
     }
 
-    fn hit(&self, searcher: &Searcher, found: &Found, sort: Sort, explained: Option<&dyn Query>) -> Result<api::Hit, Error> {
+    fn hit(&self, searcher: &Searcher, found: &Found, sort: Sort, explained: Option<&Plan>) -> Result<api::Hit, Error> {
         let mut hit = self.card(searcher, found.address)?.hit.clone().unwrap_or_default();
-        if sort == Sort::Relevance {
-            hit.score = f64::from(found.score());
+        if sort != Sort::Relevance {
+            return Ok(hit);
         }
-        if let Some(query) = explained.filter(|_| sort == Sort::Relevance) {
-            let text = query.explain(searcher, found.address)?.to_pretty_json();
+        hit.score = f64::from(found.score());
+        if let Some(plan) = explained {
+            let words = matches(searcher, plan, found)?;
+            let told = words.into_iter().map(|(word, score)| score.map_or_else(|| format!("{word} not found"), |score| format!("{word} {score:.2}")));
             let part = |name: &str, value: f32, detail: String| api::ScorePart { name: name.to_owned(), value: f64::from(value), detail };
             hit.explanation = vec![
-                part("text", found.text, text),
+                part("text", found.text, told.collect::<Vec<_>>().join(", ")),
                 part("availability", found.availability, "1 when some variant can be bought now".to_owned()),
                 part("freshness", found.freshness, "fades from the day it was listed".to_owned()),
             ];
@@ -204,18 +207,17 @@ struct Page<'a> {
     found: Collected,
     required: usize,
     question: u64,
-    conditions: Vec<Term>,
 }
 
-/// The words that the best hit does not have.
-fn dropped(searcher: &Searcher, plan: &Plan, best: &Found) -> Result<Vec<String>, Error> {
-    let mut words = Vec::new();
+/// The words of the query, and what each adds to the score of a hit that has it.
+fn matches(searcher: &Searcher, plan: &Plan, hit: &Found) -> Result<Vec<(String, Option<f32>)>, Error> {
+    let mut words = Vec::with_capacity(plan.clauses.len());
     for clause in &plan.clauses {
-        let weight = clause.query.weight(tantivy::query::EnableScoring::enabled_from_searcher(searcher))?;
-        let matches = weight.explain(searcher.segment_reader(best.address.segment_ord), best.address.doc_id).is_ok();
-        if !matches {
-            words.push(clause.shown.clone());
-        }
+        let weight = clause.query.weight(EnableScoring::enabled_from_searcher(searcher))?;
+        let mut scorer = weight.scorer(searcher.segment_reader(hit.address.segment_ord), 1.0)?;
+        // A scorer stands on its first match and only moves forward.
+        let has = scorer.doc() <= hit.address.doc_id && scorer.seek(hit.address.doc_id) == hit.address.doc_id;
+        words.push((clause.shown.clone(), has.then(|| scorer.score())));
     }
     Ok(words)
 }
