@@ -1,6 +1,7 @@
 //! A list of found listings with its filters: the same on search, category and store pages.
 
 use api_search::{Facet, FacetValue, SearchResponse};
+use kit_core::{Currency, Money};
 use maud::{Markup, html};
 
 use crate::buyer::query::{Query, SORTS};
@@ -219,7 +220,6 @@ fn boxes(facet: &Facet, name: &str, open: bool, filter: impl Fn(&FacetValue) -> 
 
 fn price_view(query: &Query, found: &SearchResponse) -> Markup {
     let buckets = found.facets.iter().find(|facet| facet.field == "price").map_or(&[][..], |facet| facet.values.as_slice());
-    let whole = |minor: i64| (minor / 100).to_string();
     html! {
         details.fold open {
             summary { "Price" }
@@ -233,14 +233,28 @@ fn price_view(query: &Query, found: &SearchResponse) -> Markup {
             @if !buckets.is_empty() {
                 div.options {
                     @for bucket in buckets.iter().filter(|bucket| bucket.count > 0) {
-                        @let (from, to) = (whole(bucket.from_minor), if bucket.to_minor > 0 { whole(bucket.to_minor) } else { String::new() });
-                        a href=(query.changed(|query| { query.min = if bucket.from_minor > 0 { from.clone() } else { String::new() }; query.max.clone_from(&to); })) {
-                            span { (bucket.label) }
-                            span.tally { (show::count(bucket.count)) }
-                        }
+                        a href=(bucket_link(query, bucket)) { span { (bucket_label(bucket)) } span.tally { (show::count(bucket.count)) } }
                     }
                 }
             }
         }
+    }
+}
+
+fn bucket_link(query: &Query, bucket: &FacetValue) -> String {
+    let text = |minor: i64| if minor > 0 { Money::new(minor, Currency::USD).decimal() } else { String::new() };
+    query.changed(|query| {
+        query.min = text(bucket.from_minor);
+        query.max = text(bucket.to_minor);
+    })
+}
+
+/// "Under $25", "$25 – $100", "$100 and over".
+fn bucket_label(bucket: &FacetValue) -> String {
+    let shown = |minor: i64| show::money(Money::new(minor, Currency::USD)).trim_end_matches(".00").to_owned();
+    match (bucket.from_minor, bucket.to_minor) {
+        (from, 0) => format!("{} and over", shown(from)),
+        (0, to) => format!("Under {}", shown(to)),
+        (from, to) => format!("{} – {}", shown(from), shown(to)),
     }
 }

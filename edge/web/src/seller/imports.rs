@@ -68,7 +68,7 @@ pub(crate) async fn upload(State(site): State<Web>, here: Here, upload: Uploaded
     }
 }
 
-fn state_badge(state: ImportState) -> Markup {
+pub(super) fn state_badge(state: ImportState) -> Markup {
     let tone = match state {
         ImportState::Finished => Tone::Good,
         ImportState::Running | ImportState::Queued => Tone::Info,
