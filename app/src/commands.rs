@@ -57,7 +57,8 @@ pub(crate) fn ctx() -> Ctx {
 }
 
 pub(crate) fn told(status: tonic::Status) -> anyhow::Error {
-    anyhow::anyhow!("{}", status.message())
+    let problem = kit_rpc::problem_of(&status);
+    anyhow::anyhow!("{} ({})", problem.message, problem.reason)
 }
 
 pub(crate) async fn verify_audit(links: &Links, after: i64) -> anyhow::Result<()> {

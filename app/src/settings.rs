@@ -155,7 +155,7 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Auto, level: "info,sqlx=warn,hyper=warn,h2=warn,tower=warn,tantivy=warn".to_owned() }
+        Self { format: LogFormat::Auto, level: "info,sqlx=warn,hyper=warn,h2=warn,tower=warn,tantivy=error".to_owned() }
     }
 }
 
@@ -330,6 +330,15 @@ mod tests {
         assert!(refusal("[log]\nlevel = \"=&\"\n").contains("log.level"));
         assert!(refusal("[http]\npublic_url = \"market.example\"\n").contains("http.public_url"));
         assert!(refusal("not toml at all").contains("is not TOML"));
+    }
+
+    #[test]
+    fn the_example_shows_what_is_in_force() {
+        let settings = load(include_str!("../../markethub.toml.example")).unwrap();
+        let (mut shown, mut built) = (toml::Table::try_from(settings).unwrap(), toml::Table::try_from(Settings::default()).unwrap());
+        shown.remove("data_dir");
+        built.remove("data_dir");
+        assert_eq!(shown, built);
     }
 
     #[test]

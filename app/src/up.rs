@@ -22,9 +22,11 @@ pub(crate) async fn run(settings: &Settings, args: &Up) -> anyhow::Result<()> {
     }
     ensure_operator(&serving.market.house.links(), demo::OPERATOR, demo::PASSWORD, "Demo Operator").await?;
     let local = format!("http://{}", settings.http.listen);
+    let stopping = serving.market.house.stopping();
     let filling = async {
         match demo::fill(&local).await {
             Ok(()) => println!("{}", welcome(&url)),
+            Err(_) if stopping.is_cancelled() => {}
             Err(error) => println!("{}\n  The demo market is not complete: {error:#}\n", welcome(&url)),
         }
         std::future::pending::<Infallible>().await

@@ -1,4 +1,5 @@
 //! The layers around a service, met through its generated client.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kit_core::{Clock, Id, Ids, TenantId, UserId};
 use kit_db::Storage;
+use kit_db::testing::TestDatabase;
 use kit_module::{House, Settings};
 use kit_rpc::{Actor, Ctx, CtxKey, Link};
 use object_store::memory::InMemory;
@@ -16,13 +17,15 @@ pub struct Stand {
     pub clock: Clock,
     pub ids: Ids,
     pub key: CtxKey,
+    _database: TestDatabase,
     _dir: tempfile::TempDir,
 }
 
 impl Stand {
     pub async fn open() -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
-        let storage = Storage::open(kit_db::Settings { durable: false, ..kit_db::Settings::in_dir(dir.path()) }).await?;
+        let database = TestDatabase::create(&[crate::MODULE.schema()]).await?;
+        let storage = Storage::open(database.settings()).await?;
         let clock = Clock::System;
         let (ids, key) = (Ids::new(clock.clone()), CtxKey::new(b"the key of the tests"));
         let settings = Settings {
@@ -37,7 +40,7 @@ impl Stand {
             key: key.clone(),
         };
         let house = House::start(settings, &[&crate::MODULE]).await?;
-        Ok(Self { house, clock, ids, key, _dir: dir })
+        Ok(Self { house, clock, ids, key, _database: database, _dir: dir })
     }
 
     pub fn shelf(&self) -> anyhow::Result<ShelfClient<Link>> {
