@@ -1,7 +1,6 @@
 //! The gRPC listener: every service of this process, for programs outside (bearer tokens) and for our other processes (a context
 //! under the cluster's key), with reflection and health.
 
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,7 +16,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
-use tonic::service::Routes;
 use tonic::transport::server::TcpConnectInfo;
 
 use crate::market::Market;
@@ -35,9 +33,11 @@ pub(crate) async fn serve(market: &Market, plan: &Plan, listener: TcpListener, s
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let routes = market.house.routes().add_service(reflection.build_v1().context("the contracts cannot be reflected")?).add_service(health).prepare();
     let identity = market.house.links().to("identity").ok();
-    let gate = Gate { routes, authenticator: identity.map(Authenticator::new), key: market.key.clone(), ids: market.ids.clone() };
+    let doorkeeper = Doorkeeper { authenticator: identity.map(Authenticator::new), key: market.key.clone(), ids: market.ids.clone() };
+    // Around the routes and not one of them: added as a service it would be asked only for its own name.
+    let gate = tower::layer::layer_fn(move |inner| Gate { inner, doorkeeper: doorkeeper.clone() });
     let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
-    let server = tonic::transport::Server::builder().http2_keepalive_interval(Some(KEEPALIVE)).add_service(gate);
+    let server = tonic::transport::Server::builder().http2_keepalive_interval(Some(KEEPALIVE)).layer(gate).add_routes(routes);
     Ok(async move {
         let drained = async move {
             stop.cancelled().await;
@@ -49,31 +49,36 @@ pub(crate) async fn serve(market: &Market, plan: &Plan, listener: TcpListener, s
 
 /// Gives every call its context before the services see it.
 #[derive(Clone)]
-struct Gate {
-    routes: Routes,
-    authenticator: Option<Authenticator>,
-    key: CtxKey,
-    ids: Ids,
+struct Gate<S> {
+    inner: S,
+    doorkeeper: Doorkeeper,
 }
 
-impl tower::Service<http::Request<Body>> for Gate {
+impl<S> tower::Service<http::Request<Body>> for Gate<S>
+where
+    S: tower::Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
     type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, S::Error>>;
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        let mut gate = self.clone();
+        // The clone that was made ready does the call; the fresh one waits for its turn.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let doorkeeper = self.doorkeeper.clone();
         async move {
             let address = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr).map(|at| at.ip());
             let headers = request.headers().clone();
-            match gate.context(&headers, address).await {
+            match doorkeeper.context(&headers, address).await {
                 Ok(ctx) => {
                     request.extensions_mut().insert(ctx);
-                    tower::Service::call(&mut gate.routes, request).await
+                    inner.call(request).await
                 }
                 Err(status) => Ok(status.into_http()),
             }
@@ -82,11 +87,15 @@ impl tower::Service<http::Request<Body>> for Gate {
     }
 }
 
-impl tonic::server::NamedService for Gate {
-    const NAME: &'static str = "";
+/// Says in whose name a call is made.
+#[derive(Clone)]
+struct Doorkeeper {
+    authenticator: Option<Authenticator>,
+    key: CtxKey,
+    ids: Ids,
 }
 
-impl Gate {
+impl Doorkeeper {
     async fn context(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Ctx, Status> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(ctx) = text(kit_rpc::CTX_HEADER) {
