@@ -1,0 +1,273 @@
+//! A market: its processes, its operator, and what must hold in it at any time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use kit_db::Embedded;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::people::{self, Buyer, PASSWORD, Seller};
+use super::process::{self, Process, free_port};
+use super::{Caller, Http, eventually, list, number, text};
+
+const OPERATOR: &str = "operator@test.example";
+/// Longer than PostgreSQL needs to recover.
+const START_TIMEOUT: Duration = Duration::from_secs(180);
+const SANDBOX_KEY: &str = "sk_test_sandbox";
+
+/// Services of the second process of a split market.
+const APART: &str = "orders,payments,fulfillment";
+const TOGETHER: &str = "identity,tenants,catalog,inventory,search,cart,notifications,admin";
+
+/// One process: where it is configured and reached, and what it was started with.
+struct Node {
+    config: PathBuf,
+    arguments: Vec<String>,
+    base: String,
+    process: Process,
+}
+
+pub(crate) struct Market {
+    // Dropped in this order: processes before the database and the directory they use.
+    nodes: Vec<Node>,
+    _database: Option<Embedded>,
+    dir: TempDir,
+    pub(crate) http: Http,
+    pub(crate) operator: Caller,
+    pub(crate) sandbox: Sandbox,
+}
+
+/// The payment provider's side of things, asked like its merchants' servers do.
+pub(crate) struct Sandbox {
+    http: Http,
+    key: Caller,
+}
+
+struct Ports {
+    http: u16,
+    grpc: u16,
+    sandbox: u16,
+}
+
+impl Ports {
+    fn free() -> Self {
+        Self { http: free_port(), grpc: free_port(), sandbox: free_port() }
+    }
+}
+
+fn directory() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    // PostgreSQL may run as another user, who has to get in.
+    tempfile::Builder::new().prefix("markethub-test-").permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap()
+}
+
+/// Quick password hashes and no rate limits: tests are a crowd at one address.
+fn configure(file: &Path, ports: &Ports, database: &str) {
+    let data = file.with_extension("data");
+    let text = format!(
+        r#"
+data_dir = "{data}"
+[http]
+listen = "127.0.0.1:{http}"
+[grpc]
+listen = "127.0.0.1:{grpc}"
+[sandbox]
+listen = "127.0.0.1:{sandbox}"
+[database]
+url = "{database}"
+[cluster]
+key = "one key for all processes of this test"
+[rest]
+address_per_second = 0
+account_per_second = 0
+[services.identity]
+hash_memory_kib = 1024
+hash_passes = 1
+free_sign_ups_per_address = 10000
+[services.payments.sandbox]
+secret_key = "{SANDBOX_KEY}"
+"#,
+        data = data.display(),
+        http = ports.http,
+        grpc = ports.grpc,
+        sandbox = ports.sandbox
+    );
+    fs::write(file, text).unwrap();
+}
+
+fn node(config: PathBuf, ports: &Ports, arguments: Vec<String>) -> Node {
+    let process = Process::serve(&config, &arguments);
+    Node { config, arguments, base: format!("http://127.0.0.1:{}", ports.http), process }
+}
+
+impl Market {
+    /// Everything in one process.
+    pub(crate) async fn open() -> Self {
+        let (dir, ports) = (directory(), Ports::free());
+        let config = dir.path().join("market.toml");
+        configure(&config, &ports, "");
+        let nodes = vec![node(config, &ports, Vec::new())];
+        Self::started(dir, nodes, None, &ports).await
+    }
+
+    /// Two processes on one database: orders, payments and fulfillment in the second.
+    pub(crate) async fn split() -> Self {
+        let (dir, first, second) = (directory(), Ports::free(), Ports::free());
+        let database = Embedded::start(&dir.path().join("database"), false).await.unwrap();
+        let socket = database.owner().get_socket().unwrap().display().to_string();
+        let url = format!("postgres://postgres@localhost:5432/markethub?host={socket}");
+        let services = |names: &str, others: &str, at: u16| {
+            vec!["--services".to_owned(), names.to_owned(), "--remote".to_owned(), format!("{others}=http://127.0.0.1:{at}")]
+        };
+        let mut nodes = Vec::new();
+        for (name, ports, arguments) in [("first", &first, services(TOGETHER, APART, second.grpc)), ("second", &second, services(APART, TOGETHER, first.grpc))] {
+            let config = dir.path().join(format!("{name}.toml"));
+            configure(&config, ports, &url);
+            nodes.push(node(config, ports, arguments));
+        }
+        // The sandbox runs where payments are.
+        let ports = Ports { sandbox: second.sandbox, ..first };
+        Self::started(dir, nodes, Some(database), &ports).await
+    }
+
+    async fn started(dir: TempDir, nodes: Vec<Node>, database: Option<Embedded>, ports: &Ports) -> Self {
+        let http = Http::new(&format!("http://127.0.0.1:{}", ports.http));
+        let sandbox = Http::new(&format!("http://127.0.0.1:{}", ports.sandbox));
+        let sandbox = Sandbox { http: sandbox, key: Caller { token: Some(SANDBOX_KEY.to_owned()), tenant: None } };
+        let mut market = Self { nodes, _database: database, dir, http, operator: Caller::default(), sandbox };
+        market.ready().await;
+        let config = market.nodes[0].config.clone();
+        tokio::task::spawn_blocking(move || process::run(&config, &["operator", OPERATOR], PASSWORD)).await.unwrap();
+        market.sign_operator_in().await;
+        market
+    }
+
+    pub(crate) async fn sign_operator_in(&mut self) {
+        self.operator = people::sign_in(&self.http, OPERATOR).await;
+    }
+
+    async fn ready(&mut self) {
+        let begin = Instant::now();
+        for node in &mut self.nodes {
+            loop {
+                let answer = self.http.ask("GET", &format!("{}/readyz", node.base), &Caller::default(), &Value::Null).await;
+                if answer.is_ok_and(|answer| answer.status == 200) {
+                    break;
+                }
+                assert!(!node.process.has_ended(), "the market did not start:\n{}", node.process.complaints());
+                assert!(begin.elapsed() < START_TIMEOUT, "the market does not get ready:\n{}", node.process.complaints());
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        for node in &mut self.nodes {
+            node.process.kill();
+        }
+    }
+
+    /// Kills the database server, with its process going on.
+    pub(crate) fn kill_database(&self) {
+        let pid = fs::read_to_string(self.dir.path().join("market.data/pg/data/postmaster.pid")).unwrap();
+        let killed = std::process::Command::new("kill").args(["-KILL", pid.lines().next().unwrap().trim()]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        for node in &mut self.nodes {
+            node.process = Process::serve(&node.config, &node.arguments);
+        }
+        self.ready().await;
+    }
+
+    pub(crate) fn complaints(&self) -> String {
+        self.nodes.iter().map(|node| node.process.complaints()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// A shop of this name, open for business.
+    pub(crate) async fn seller(&self, name: &str) -> Seller {
+        Seller::open(&self.http, &self.operator, name).await
+    }
+
+    /// Somebody without an account.
+    pub(crate) async fn guest(&self) -> Buyer {
+        Buyer::guest(&self.http).await
+    }
+
+    pub(crate) async fn buyer(&self, name: &str) -> Buyer {
+        let mut buyer = self.guest().await;
+        buyer.sign_up(name).await;
+        buyer
+    }
+
+    /// Every count of stock is what its journal adds up to.
+    pub(crate) async fn stock_is_sound(&self) {
+        // Counted while goods move, so a difference must last to be one.
+        eventually("stock that agrees with its journal", async || {
+            let proof = self.http.get("/v1/operator/stock/proof", &self.operator).await;
+            (list(&proof, "/mismatches").is_empty() && number(&proof, "/rows") > 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Every currency's accounts add up to nothing.
+    pub(crate) async fn ledger_is_sound(&self) {
+        let balance = self.http.get("/v1/ledger/trial-balance", &self.operator).await;
+        assert_eq!(balance["balanced"], json!(true), "{balance}");
+        assert!(list(&balance, "/sums").iter().all(|sum| number(sum, "/amount_minor") == 0), "{balance}");
+        assert!(list(&balance, "/differences").is_empty(), "{balance}");
+    }
+
+    pub(crate) async fn audit_is_intact(&self) {
+        let verified = self.http.post("/v1/admin/audit/verify", &self.operator, &json!({})).await;
+        assert_eq!(verified["intact"], json!(true), "{verified}");
+        assert!(number(&verified, "/checked") > 0, "{verified}");
+    }
+
+    /// All payments of an order.
+    pub(crate) async fn payments(&self, order: &str) -> Vec<Value> {
+        list(&self.http.get(&format!("/v1/payments?limit=100&order_id={order}"), &self.operator).await, "/payments")
+    }
+
+    /// What a buyer was charged for an order and got back, as the provider tells it.
+    pub(crate) async fn charged(&self, order: &str) -> (i64, i64) {
+        let mut sums = (0, 0);
+        for payment in self.payments(order).await {
+            let reference = text(&payment, "/psp_reference");
+            if !reference.is_empty() {
+                let told = self.sandbox.payment(&reference).await;
+                sums = (sums.0 + number(&told, "/captured_minor"), sums.1 + number(&told, "/refunded_minor"));
+            }
+        }
+        sums
+    }
+}
+
+impl Sandbox {
+    pub(crate) async fn payment(&self, id: &str) -> Value {
+        self.http.get(&format!("/v1/payments/{id}"), &self.key).await
+    }
+
+    /// The buyer's answer to the bank's question.
+    pub(crate) async fn answer_challenge(&self, url: &str, decision: &str) {
+        let form = format!("decision={decision}").into_bytes();
+        let asked = self.http.send("GET", url, &Caller::default(), &[], Vec::new()).await.unwrap();
+        assert_eq!(asked.status, 200, "{url}");
+        let answer = self.http.send("POST", url, &Caller::default(), &[("content-type", "application/x-www-form-urlencoded")], form).await.unwrap();
+        assert!(answer.status < 400, "{url}: {}", answer.status);
+    }
+
+    /// Every event the provider told, oldest first.
+    pub(crate) async fn events(&self) -> Vec<Value> {
+        let (mut events, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = list(&self.http.get(&format!("/v1/events?limit=100&after={after}"), &self.key).await, "/events");
+            let Some(last) = page.last() else { return events };
+            after = text(last, "/id");
+            events.extend(page);
+        }
+    }
+}
