@@ -33,7 +33,7 @@ pub(crate) struct Left {
 
 impl<K: Hash + Eq + Send + Sync + 'static> Limits<K> {
     pub(crate) fn new(per_second: u32, burst: u32) -> Self {
-        let full_after = if per_second == 0 { 1 } else { u64::from(burst / per_second) + 1 };
+        let full_after = burst.checked_div(per_second).map_or(1, |seconds| u64::from(seconds) + 1);
         let buckets = Cache::builder().max_capacity(MOST_BUCKETS).time_to_idle(Duration::from_secs(full_after)).build();
         Self { per_second, burst: burst.max(1), buckets }
     }

@@ -18,6 +18,9 @@ const OVERDUE_PERIODS: u32 = 3;
 
 type Work = dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync;
 
+/// Who waits for the end of the run they asked for.
+type Waiting = oneshot::Sender<Result<(), String>>;
+
 /// One job of one service.
 #[derive(Clone)]
 pub struct Job {
@@ -25,7 +28,7 @@ pub struct Job {
     pub(crate) period: Duration,
     work: Arc<Work>,
     signal: Arc<Notify>,
-    waiting: Arc<std::sync::Mutex<Vec<oneshot::Sender<Result<(), String>>>>>,
+    waiting: Arc<std::sync::Mutex<Vec<Waiting>>>,
 }
 
 impl Job {
@@ -128,7 +131,8 @@ impl Job {
     }
 
     pub(crate) async fn state(&self, db: &Db) -> Result<JobState, DbError> {
-        let row: Option<(Option<Time>, Option<Time>, Option<String>, bool)> = sqlx::query_as(
+        type Row = (Option<Time>, Option<Time>, Option<String>, bool);
+        let row: Option<Row> = sqlx::query_as(
             "select last_started, last_succeeded, last_error,
                 coalesce(last_succeeded, last_failed, last_started) is not null
                 and coalesce(last_succeeded, '-infinity') < clock_timestamp() - make_interval(secs => every_ms / 1000.0 * $2)

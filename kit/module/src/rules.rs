@@ -267,7 +267,8 @@ impl Check<'_> {
             self.path.push('.');
         }
         self.path.push_str(&field.name);
-        let missing = if field.list { seen.count == 0 } else if field.explicit && field.kind.is_number() { seen.count == 0 } else { !seen.filled };
+        let counted = field.list || (field.explicit && field.kind.is_number());
+        let missing = if counted { seen.count == 0 } else { !seen.filled };
         if field.required && missing {
             self.violate("is required".to_owned());
         } else if !field.list && !field.explicit && !seen.number && field.kind.is_integer() {

@@ -46,7 +46,7 @@ where
 }
 
 fn body(content: impl Into<Bytes>, content_type: &str) -> HttpBody {
-    HttpBody { content_type: content_type.to_owned(), data: content.into(), ..HttpBody::default() }
+    HttpBody { content_type: content_type.to_owned(), data: content.into() }
 }
 
 /// A file to save, under a name.

@@ -54,7 +54,8 @@ impl Fault for Error {
     fn code(&self) -> Code {
         match self {
             Self::OrderNotFound | Self::CheckoutNotFound => Code::NotFound,
-            Self::CheckoutExpired | Self::CheckoutPlaced | Self::NothingToPay | Self::NotCancellable(_) | Self::NotPaid | Self::PriceChanged => Code::Conflict,
+            Self::CheckoutExpired | Self::CheckoutPlaced | Self::PriceChanged => Code::Conflict,
+            Self::NothingToPay | Self::NotCancellable(_) | Self::NotPaid => Code::Conflict,
             Self::CartEmpty
             | Self::CheckoutIncomplete(_)
             | Self::VariantUnavailable(_)
@@ -128,7 +129,9 @@ impl From<tonic::Status> for Error {
     fn from(status: tonic::Status) -> Self {
         let Problem { code, reason, message, .. } = kit_rpc::problem_of(&status);
         match code {
-            Code::Unavailable | Code::Timeout | Code::TooMany => Self::Elsewhere("a part of the market does not answer right now; try again".to_owned(), Code::Unavailable),
+            Code::Unavailable | Code::Timeout | Code::TooMany => {
+                Self::Elsewhere("a part of the market does not answer right now; try again".to_owned(), Code::Unavailable)
+            }
             _ => Self::Unreadable(format!("a service refused our call: {reason}: {message}").into()),
         }
     }

@@ -190,8 +190,9 @@ fn progress_of(body: FulfillmentBody) -> Option<Progress> {
         FulfillmentBody::TrackingUpdated(e) => {
             let shipment = shipped(&e.shipment);
             let last = shipment.as_ref().and_then(|doc| doc.events.last());
-            let told = last.map(|event| [event.message.as_str(), event.place.as_str()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", "));
-            let message = told.filter(|text| !text.is_empty()).unwrap_or_else(|| "News from the carrier".to_owned());
+            let words = last.map(|event| [event.message.as_str(), event.place.as_str()]).unwrap_or_default();
+            let told = words.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
+            let message = if told.is_empty() { "News from the carrier".to_owned() } else { told };
             Progress { sub_order_id: e.sub_order_id, to: None, shipment, kind: "tracking", message }
         }
         FulfillmentBody::ShipmentDelivered(e) => Progress {

@@ -112,7 +112,8 @@ impl Address {
             }
         }
         let country = self.country.as_bytes();
-        if !country.is_empty() && !(country.len() == 2 && country.iter().all(u8::is_ascii_uppercase)) {
+        let is_code = country.len() == 2 && country.iter().all(u8::is_ascii_uppercase);
+        if !country.is_empty() && !is_code {
             faults.push(("country", "must be an ISO 3166-1 alpha-2 code, as in US"));
         }
         let fields = [

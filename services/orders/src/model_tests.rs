@@ -37,7 +37,7 @@ proptest! {
         let mut draft = Draft { shipping_address: Some(Address::default()), ..Draft::default() };
         let mut rates = BTreeMap::new();
         for (number, (lines, shipping, bps)) in sellers.into_iter().enumerate() {
-            let tenant_id = TenantId::from(uuid(100 + number as u128));
+            let tenant_id = TenantId::from(uuid(100 + u128::try_from(number).unwrap()));
             let lines = lines.into_iter().map(|(unit, quantity)| line(unit, quantity)).collect();
             let mut part = DraftPart { tenant_id, store_name: String::new(), lines, options: vec![], chosen: None };
             part.offer(vec![option(shipping)]);
@@ -61,7 +61,9 @@ proptest! {
     }
 
     #[test]
-    fn an_order_is_as_far_as_what_goes_on_of_it(parts in prop::collection::vec(prop::sample::select(vec!["paid", "processing", "packed", "shipped", "delivered", "cancelled"]), 1..6)) {
+    fn an_order_is_as_far_as_what_goes_on_of_it(
+        parts in prop::collection::vec(prop::sample::select(vec!["paid", "processing", "packed", "shipped", "delivered", "cancelled"]), 1..6)
+    ) {
         let parts: Vec<OrderState> = parts.into_iter().map(OrderState::of).collect();
         let state = state_of_parts(&parts);
         let live = parts.iter().filter(|part| **part != OrderState::Cancelled).count();

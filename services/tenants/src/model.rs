@@ -202,7 +202,8 @@ impl Store {
         if !self.accent_colour.is_empty() && !colour {
             tell("accent_colour", "must be a colour like #aa3355");
         }
-        if !self.logo_hash.is_empty() && !(self.logo_hash.len() == 64 && hex(&self.logo_hash)) {
+        let is_hash = self.logo_hash.len() == 64 && hex(&self.logo_hash);
+        if !self.logo_hash.is_empty() && !is_hash {
             tell("logo_hash", "must be the hash of an uploaded picture: 64 hexadecimal digits");
         }
         if wrong.is_empty() { Ok(()) } else { Err(Error::Invalid(wrong)) }

@@ -113,7 +113,7 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((sub_order_id,
         "pack" => (work.pack_fulfillment_order(ctx.request(PackFulfillmentOrderRequest { sub_order_id: id })).await.err(), "Packed. Print the slip and ship it."),
         "ship" => (work.ship_fulfillment_order(ctx.request(ship_request(id, &form))).await.err(), "Shipped. The buyer has the tracking number."),
         "cancel" => {
-            let request = CancelSubOrderRequest { sub_order_id: id, reason: form.text("reason"), ..Default::default() };
+            let request = CancelSubOrderRequest { sub_order_id: id, reason: form.text("reason") };
             (site.orders.clone().cancel_sub_order(ctx.request(request)).await.err(), "Cancelled. The buyer gets this part's money back.")
         }
         _ => return Err(Failure::not_found()),

@@ -115,10 +115,11 @@ impl<'r> Merge<'r> {
         check(draft, &content)?;
         let required = self.rules.approval_required;
         let sold = matches!(entry.kept.product.status, Status::Active | Status::InReview);
-        if sold && content != entry.kept.product.content {
-            if let Some(missing) = content.missing(self.rules.tree).first() {
-                return Err(draft.refuse("ATTRIBUTE_MISSING", format!("{}: {}", missing.field, missing.message)));
-            }
+        if sold
+            && content != entry.kept.product.content
+            && let Some(missing) = content.missing(self.rules.tree).first()
+        {
+            return Err(draft.refuse("ATTRIBUTE_MISSING", format!("{}: {}", missing.field, missing.message)));
         }
         let now = self.rules.now;
         let Some(entry) = self.products.get_mut(place) else { return Err(draft.refuse("ROW_UNREADABLE", "the product was lost")) };

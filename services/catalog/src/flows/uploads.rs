@@ -124,10 +124,10 @@ fn look(content: &[u8], max_rows: u32) -> Result<Looked, String> {
     let (mut rows, mut sample) = (0u32, Sample::new());
     file::rows(content, &shape, |row| {
         rows = rows.saturating_add(1);
-        if sample.len() < SAMPLE_ROWS {
-            if let Ok(cells) = row.cells {
-                sample.push((row.line, cells.iter().map(|cell| shortened(cell)).collect()));
-            }
+        if sample.len() < SAMPLE_ROWS
+            && let Ok(cells) = row.cells
+        {
+            sample.push((row.line, cells.iter().map(|cell| shortened(cell)).collect()));
         }
         rows <= max_rows
     })?;

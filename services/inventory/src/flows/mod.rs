@@ -20,6 +20,8 @@ use crate::error::Error;
 use crate::model::Outcome;
 use moving::Asked;
 
+type CellBatch = Batch<Asked, Outcome, Error>;
+
 /// The service: what every flow needs. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Inventory {
@@ -28,7 +30,7 @@ pub(crate) struct Inventory {
     pub(crate) ids: Ids,
     pub(crate) config: Arc<Config>,
     /// One batch for each cell, begun when the cell is first asked.
-    batches: Arc<Mutex<HashMap<String, Batch<Asked, Outcome, Error>>>>,
+    batches: Arc<Mutex<HashMap<String, CellBatch>>>,
 }
 
 impl Inventory {

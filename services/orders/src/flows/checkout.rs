@@ -29,7 +29,7 @@ const MAX_QUANTITY: u32 = 999;
 impl Orders {
     pub(crate) async fn start_checkout(&self, ctx: &Ctx, buyer: UserId, request: &StartCheckoutRequest) -> Result<CheckoutRow, Error> {
         let from_cart = request.items.is_empty();
-        let wanted = if from_cart { self.from_cart(ctx, buyer).await? } else { from_items(&request.items)? };
+        let wanted = if from_cart { self.read_cart(ctx, buyer).await? } else { from_items(&request.items)? };
         if wanted.is_empty() {
             return Err(Error::CartEmpty);
         }
@@ -102,7 +102,7 @@ impl Orders {
         Ok(())
     }
 
-    async fn from_cart(&self, ctx: &Ctx, buyer: UserId) -> Result<Wanted, Error> {
+    async fn read_cart(&self, ctx: &Ctx, buyer: UserId) -> Result<Wanted, Error> {
         let request = ctx.as_service("orders").request(GetCartForCheckoutRequest { buyer_id: buyer.to_string() });
         let lines = self.callees.cart.clone().get_cart_for_checkout(request).await?.into_inner().lines;
         let items: Vec<CheckoutItem> = lines

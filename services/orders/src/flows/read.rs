@@ -2,7 +2,7 @@
 
 use api_orders::{Order, OrderId};
 use futures::stream::{self, BoxStream, StreamExt};
-use kit_core::UserId;
+use kit_core::{TenantId, UserId};
 use kit_db::Scope;
 use kit_rpc::Ctx;
 use kit_rpc::proto::google_api::HttpBody;
@@ -118,7 +118,13 @@ impl Orders {
         Ok(orders)
     }
 
-    pub(crate) async fn list_all_orders(&self, state: Option<&str>, tenant: Option<kit_core::TenantId>, query: Option<&str>, page: Page) -> Result<Vec<Order>, Error> {
+    pub(crate) async fn list_all_orders(
+        &self,
+        state: Option<&str>,
+        tenant: Option<TenantId>,
+        query: Option<&str>,
+        page: Page,
+    ) -> Result<Vec<Order>, Error> {
         let mut tx = self.db.begin(&Scope::Platform).await?;
         let rows = lists::all_orders(&mut tx, state, tenant, query, page).await?;
         let orders = with_parts(&mut tx, rows, Reader::Market).await?;

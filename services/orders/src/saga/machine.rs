@@ -7,10 +7,12 @@
 //! - stock that was held ends committed (order placed), released or restocked (order cancelled);
 //! - an outside effect whose outcome is unknown is asked again under the same id until it is known; only what is known is undone.
 
-use api_payments::{CaptureId, PaymentId, RefundId};
+use api_payments::PaymentId;
 use kit_core::Time;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use super::attempt::{Attempt, Fact};
+use super::attempt::Money;
 use crate::model::OrderState;
 
 /// Grows when the stored form changes; older forms are then read by a match on it.
@@ -79,49 +81,6 @@ enum Hold {
     Lost,
 }
 
-/// One attempt to pay. Its ids are made before anything is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Attempt {
-    pub(crate) payment_id: PaymentId,
-    pub(crate) capture_id: CaptureId,
-    pub(crate) refund_id: RefundId,
-    /// The PSP's token, never a card number.
-    pub(crate) method: String,
-    pub(crate) return_url: String,
-    money: Money,
-    failure: String,
-}
-
-/// How the money of an attempt stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Money {
-    /// Not asked for yet.
-    New,
-    /// Asked for; whether payments heard it is not known.
-    Asked,
-    /// Payments has it in hand; the buyer or the bank has to act.
-    Pending {
-        url: String,
-    },
-    Authorised,
-    /// Asked to be captured; the answer is not known.
-    Capturing,
-    Captured,
-    /// Asked to be given up; the answer is not known.
-    Voiding,
-    /// Asked to be given back; the answer is not known.
-    Refunding,
-    /// No money is held. Final.
-    Declined,
-    /// Given up. Final.
-    Voided,
-    /// Given back. Final.
-    Refunded,
-    /// The PSP refuses to give it back; an operator is told. Final here.
-    RefundRefused,
-}
-
 /// What became known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
@@ -142,20 +101,6 @@ pub(crate) enum Input {
     Unknown,
     /// Time has passed.
     Woken,
-}
-
-/// What became known of one payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fact {
-    /// Waits for the buyer (at the address) or for the bank (no address).
-    Pending { url: String },
-    Authorised,
-    Declined { message: String },
-    Captured,
-    CaptureRefused,
-    Voided,
-    Refunded,
-    RefundRefused,
 }
 
 /// What to ask of others. Attempts are named by their place.
@@ -208,47 +153,6 @@ pub(crate) enum Next {
     GoTo(String),
     Wait,
     PayAgain(String),
-}
-
-impl Attempt {
-    pub(crate) const fn new(payment_id: PaymentId, capture_id: CaptureId, refund_id: RefundId, method: String, return_url: String) -> Self {
-        Self { payment_id, capture_id, refund_id, method, return_url, money: Money::New, failure: String::new() }
-    }
-
-    /// Nothing can happen to its money any more.
-    const fn is_over(&self) -> bool {
-        matches!(self.money, Money::Declined | Money::Voided | Money::Refunded | Money::RefundRefused)
-    }
-
-    fn note(&mut self, fact: &Fact, tells: &mut Vec<Tell>) {
-        self.money = match (&self.money, fact) {
-            (Money::Asked | Money::Pending { .. }, Fact::Pending { url }) => {
-                if self.money == Money::Asked {
-                    tells.push(Tell::PaymentPending);
-                }
-                Money::Pending { url: url.clone() }
-            }
-            (Money::Asked | Money::Pending { .. }, Fact::Authorised) => Money::Authorised,
-            (Money::Asked | Money::Pending { .. }, Fact::Declined { message }) => {
-                self.failure.clone_from(message);
-                tells.push(Tell::PaymentFailed { message: message.clone() });
-                Money::Declined
-            }
-            (Money::Voiding, Fact::Declined { .. }) => Money::Voided,
-            (Money::Asked | Money::Pending { .. } | Money::Authorised | Money::Capturing | Money::Voiding, Fact::Captured) => Money::Captured,
-            (Money::Capturing, Fact::CaptureRefused) => Money::Authorised,
-            (Money::Asked | Money::Pending { .. } | Money::Authorised | Money::Capturing | Money::Voiding, Fact::Voided) => Money::Voided,
-            (Money::Captured | Money::Refunding, Fact::Refunded) => {
-                tells.push(Tell::MoneyReturned);
-                Money::Refunded
-            }
-            (Money::Refunding, Fact::RefundRefused) => {
-                tells.push(Tell::MoneyStuck);
-                Money::RefundRefused
-            }
-            (unchanged, _late_or_repeated) => unchanged.clone(),
-        };
-    }
 }
 
 impl Saga {

@@ -1,5 +1,6 @@
 //! Placing and cancelling orders as durable sagas: pure machines decide, the driver asks, every step is stored before and after.
 
+mod attempt;
 pub(crate) mod cancel;
 pub(crate) mod drive;
 pub(crate) mod machine;

@@ -124,7 +124,7 @@ where
         keys.sort_by(|a, b| (chosen(&b.1), weight(&b.1), a.0).cmp(&(chosen(&a.1), weight(&a.1), b.0)));
         let mut facets = Vec::new();
         for (_, mut tallies) in keys.into_iter().take(self.attributes) {
-            tallies.sort_by(|a, b| (selected.contains(&b.0), b.1.count).cmp(&(selected.contains(&a.0), a.1.count)));
+            tallies.sort_by_key(|(value, tally)| std::cmp::Reverse((selected.contains(value), tally.count)));
             let mut named = None;
             let mut values = Vec::new();
             for (hash, tally) in tallies.into_iter().take(self.values) {
