@@ -24,6 +24,9 @@ struct Shown {
     snapshot: Option<VariantSnapshot>,
 }
 
+/// The cheapest way of shipping, and its price, by seller.
+type Estimates = HashMap<TenantId, (ShippingEstimate, Money)>;
+
 impl Cart {
     /// One read of the cart, one call each to catalog and inventory at the same time, one to fulfillment when a country is known.
     pub(crate) async fn get_cart(&self, ctx: &Ctx, buyer: UserId, country: &str) -> Result<CartContents, Error> {
@@ -106,21 +109,23 @@ impl Cart {
     }
 
     async fn snapshots(&self, ctx: &Ctx, lines: &[Line]) -> Result<HashMap<Uuid, VariantSnapshot>, Error> {
-        let variants = lines.iter().map(|line| VariantRef { tenant_id: line.tenant.to_string(), variant_id: VariantId::from(line.variant).to_string() });
+        let named = |line: &Line| VariantRef { tenant_id: line.tenant.to_string(), variant_id: VariantId::from(line.variant).to_string() };
+        let variants = lines.iter().map(named);
         let request = ctx.as_service("cart").request(GetVariantsRequest { variants: variants.collect(), fresh: false });
         let found = self.catalog.clone().get_variants(request).await?.into_inner().variants;
         Ok(found.into_iter().filter_map(|one| Some((one.variant_id.parse::<VariantId>().ok()?.uuid(), one))).collect())
     }
 
     async fn stock(&self, ctx: &Ctx, lines: &[Line]) -> Result<HashMap<Uuid, i64>, Error> {
-        let variants = lines.iter().map(|line| VariantKey { tenant_id: line.tenant.to_string(), variant_id: VariantId::from(line.variant).to_string() });
+        let key = |line: &Line| VariantKey { tenant_id: line.tenant.to_string(), variant_id: VariantId::from(line.variant).to_string() };
+        let variants = lines.iter().map(key);
         let request = ctx.as_service("cart").request(GetStockRequest { variants: variants.collect() });
         let stocks = self.inventory.clone().get_stock(request).await?.into_inner().stocks;
         Ok(stocks.into_iter().filter_map(|stock| Some((stock.variant_id.parse::<VariantId>().ok()?.uuid(), stock.available))).collect())
     }
 
     /// The cheapest way of shipping what can be bought, by seller.
-    async fn estimate(&self, ctx: &Ctx, tenants: &[TenantId], shown: &[Shown], country: &str) -> Result<HashMap<TenantId, (ShippingEstimate, Money)>, Error> {
+    async fn estimate(&self, ctx: &Ctx, tenants: &[TenantId], shown: &[Shown], country: &str) -> Result<Estimates, Error> {
         if country.is_empty() {
             return Ok(HashMap::new());
         }
@@ -165,7 +170,7 @@ fn contents(
     tenants: &[TenantId],
     shown: &[Shown],
     stores: &HashMap<TenantId, Terms>,
-    shipping: &HashMap<TenantId, (ShippingEstimate, Money)>,
+    shipping: &Estimates,
     low_stock: i64,
 ) -> Result<CartContents, Error> {
     let mut groups = Vec::with_capacity(tenants.len());

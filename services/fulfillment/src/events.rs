@@ -1,11 +1,13 @@
 //! What fulfillment hears: sub-orders that may begin, tenants that may sell. Both are put into the tenant's cell, in a transaction of
 //! its own, so hearing an event twice must and does change nothing.
 
+use std::collections::HashMap;
+
 use api_orders::order_event::Body as OrderBody;
 use api_orders::{ItemId, OrderId, SubOrder, SubOrderId};
 use api_tenants::tenants_event::Body as TenantsBody;
 use kit_core::{Currency, TenantId};
-use kit_db::LoggedEvent;
+use kit_db::{Cell, LoggedEvent, Scope};
 use sqlx::types::Json;
 
 use crate::error::Error;
@@ -14,20 +16,26 @@ use crate::service::Fulfillment;
 use crate::store::{self, OrderRow};
 use crate::view;
 
-pub(crate) async fn on_orders(service: Fulfillment, event: LoggedEvent) -> Result<(), Error> {
-    if event.kind != "sub_order_confirmed" {
-        return Ok(());
-    }
-    let body = event.decode::<api_orders::OrderEvent>().map_err(Error::unreadable)?.body;
-    let Some(OrderBody::SubOrderConfirmed(confirmed)) = body else { return Ok(()) };
-    let sub = confirmed.sub_order.ok_or_else(|| Error::unreadable("a confirmed sub-order without content"))?;
-    let tenant: TenantId = sub.tenant_id.parse().map_err(Error::unreadable)?;
+/// A run of orders is put down in one transaction per cell.
+pub(crate) async fn on_orders(service: Fulfillment, events: Vec<LoggedEvent>) -> Result<(), Error> {
     let now = service.clock.now();
     let due_at = now + chrono::Duration::hours(i64::from(service.config.handling_hours));
-    let row = order_of(sub, tenant, now, due_at)?;
-    let mut tx = service.db.begin_for(tenant).await?;
-    store::insert_order(&mut tx, &row, now).await?;
-    tx.commit().await?;
+    let mut by_cell: HashMap<String, (Cell, Vec<OrderRow>)> = HashMap::new();
+    for event in events.iter().filter(|event| event.kind == "sub_order_confirmed") {
+        let body = event.decode::<api_orders::OrderEvent>().map_err(Error::unreadable)?.body;
+        let Some(OrderBody::SubOrderConfirmed(confirmed)) = body else { continue };
+        let sub = confirmed.sub_order.ok_or_else(|| Error::unreadable("a confirmed sub-order without content"))?;
+        let tenant: TenantId = sub.tenant_id.parse().map_err(Error::unreadable)?;
+        let row = order_of(sub, tenant, now, due_at)?;
+        let cell = service.db.cell_of(tenant).await?;
+        by_cell.entry(cell.name().to_owned()).or_insert_with(|| (cell, Vec::new())).1.push(row);
+    }
+    for (cell, rows) in by_cell.into_values() {
+        let tenants = rows.iter().map(|row| TenantId::from(row.tenant_id)).collect();
+        let mut tx = cell.begin(&Scope::Tenants(tenants)).await?;
+        store::insert_orders(&mut tx, &rows, now).await?;
+        tx.commit().await?;
+    }
     Ok(())
 }
 

@@ -31,7 +31,7 @@ fn start(mut start: Start) -> BoxFuture<'static, anyhow::Result<Service>> {
     Box::pin(async move {
         let fulfillment = Fulfillment::new(&start)?;
         let heard = fulfillment.clone();
-        start.follow("orders", move |_db, event| Box::pin(events::on_orders(heard.clone(), event)));
+        start.follow_batch("orders", move |_db, events| Box::pin(events::on_orders(heard.clone(), events)));
         let heard = fulfillment.clone();
         start.follow("tenants", move |_db, event| Box::pin(events::on_tenants(heard.clone(), event)));
         Ok(start.serve(FulfillmentServer::new(fulfillment)))

@@ -36,7 +36,7 @@ pub(crate) struct Address {
     pub(crate) phone: String,
 }
 
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone, FromRow, serde::Serialize)]
 pub(crate) struct OrderRow {
     pub(crate) sub_order_id: Uuid,
     pub(crate) tenant_id: Uuid,
@@ -124,22 +124,16 @@ pub(crate) async fn save_method(db: &mut PgConnection, row: &MethodRow) -> Resul
     Ok(())
 }
 
-/// Puts an order down unless it is there already, stopped before it arrived, say.
-pub(crate) async fn insert_order(db: &mut PgConnection, row: &OrderRow, now: Time) -> Result<(), Error> {
+/// Puts orders down, except those that are there already, stopped before they arrived, say.
+pub(crate) async fn insert_orders(db: &mut PgConnection, rows: &[OrderRow], now: Time) -> Result<(), Error> {
     sqlx::query(
         "insert into fulfillment_order (sub_order_id, tenant_id, order_id, number, state, lines, ship_to, shipping_method, created_at, due_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (sub_order_id) do nothing",
+         select sub_order_id, tenant_id, order_id, number, state, lines, ship_to, shipping_method, created_at, due_at, $2
+         from jsonb_to_recordset($1) as row (sub_order_id uuid, tenant_id uuid, order_id uuid, number text, state text, lines jsonb, ship_to jsonb,
+            shipping_method text, created_at timestamptz, due_at timestamptz)
+         on conflict (sub_order_id) do nothing",
     )
-    .bind(row.sub_order_id)
-    .bind(row.tenant_id)
-    .bind(row.order_id)
-    .bind(&row.number)
-    .bind(&row.state)
-    .bind(&row.lines)
-    .bind(&row.ship_to)
-    .bind(&row.shipping_method)
-    .bind(row.created_at)
-    .bind(row.due_at)
+    .bind(serde_json::to_value(rows).map_err(Error::unreadable)?)
     .bind(now)
     .execute(db)
     .await?;

@@ -1,20 +1,24 @@
 //! What orders hears: payments that go on after the buyer's request has ended, stock that was lost, sellers' progress, guests who turned
 //! out to be users. Facts about payments and stock go to the saga, which ignores what it knows.
 
+use std::collections::HashMap;
+
 use api_fulfillment::fulfillment_event::Body as FulfillmentBody;
 use api_identity::identity_event::Body as IdentityBody;
 use api_inventory::inventory_event::Body as InventoryBody;
 use api_orders::{OrderId, SubOrderId};
+use api_payments::PaymentId;
 use api_payments::payments_event::Body as PaymentsBody;
 use kit_core::UserId;
 use kit_db::{LoggedEvent, log};
 use kit_rpc::Ctx;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::error::Error;
 use crate::model::{OrderState, state_of_parts};
 use crate::saga::cancel::CancelInput;
-use crate::saga::machine::{Fact, Input};
+use crate::saga::machine::{Fact, Input, Saga};
 use crate::service::Orders;
 use crate::store::rows::ShipmentDoc;
 use crate::store::{SubRow, orders};
@@ -26,53 +30,70 @@ fn ctx_of(event: &LoggedEvent) -> Ctx {
     Ctx::service("orders", &event.request_id)
 }
 
-pub(crate) async fn on_payments(orders: Orders, db: &mut PgConnection, event: LoggedEvent) -> Result<(), Error> {
-    let ctx = ctx_of(&event);
-    let body = event.decode::<api_payments::PaymentsEvent>().map_err(Error::unreadable)?.body;
-    let (order_id, payment_id, fact) = match body {
-        None => return Ok(()),
-        Some(PaymentsBody::PaymentAuthorized(e)) => (e.order_id, e.payment_id, Fact::Authorised),
-        Some(PaymentsBody::PaymentActionRequired(e)) => (e.order_id, e.payment_id, Fact::Pending { url: e.next_action_url }),
-        Some(PaymentsBody::PaymentFailed(e)) => (e.order_id, e.payment_id, Fact::Declined { message: e.failure_message }),
-        Some(PaymentsBody::PaymentCaptured(e)) => (e.order_id, e.payment_id, Fact::Captured),
-        Some(PaymentsBody::CaptureFailed(e)) => (e.order_id, e.payment_id, Fact::CaptureRefused),
-        Some(PaymentsBody::PaymentVoided(e)) => (e.order_id, e.payment_id, Fact::Voided),
-        Some(PaymentsBody::RefundSucceeded(e)) => return on_refund(orders, db, &ctx, &e.order_id, &e.payment_id, &e.refund_id, true).await,
-        Some(PaymentsBody::RefundFailed(e)) => return on_refund(orders, db, &ctx, &e.order_id, &e.payment_id, &e.refund_id, false).await,
-    };
-    note_fact(&orders, db, &ctx, &order_id, &payment_id, fact).await
+/// What an event of payments says of an order.
+struct Heard {
+    ctx: Ctx,
+    order: OrderId,
+    payment_id: PaymentId,
+    fact: Fact,
+    /// For facts about refunds: which.
+    refund_id: Option<String>,
 }
 
-/// Most events tell what the buyer's own request has learned already; those cost one read.
-async fn note_fact(orders: &Orders, db: &mut PgConnection, ctx: &Ctx, order_id: &str, payment_id: &str, fact: Fact) -> Result<(), Error> {
-    let (Ok(id), Ok(payment_id)) = (order_id.parse::<OrderId>(), payment_id.parse()) else { return Ok(()) };
-    let row = match orders::get_order(db, id).await {
-        Ok(row) => row,
-        Err(Error::OrderNotFound) => return Ok(()),
-        Err(error) => return Err(error),
+fn heard_of(event: &LoggedEvent) -> Result<Option<Heard>, Error> {
+    let body = event.decode::<api_payments::PaymentsEvent>().map_err(Error::unreadable)?.body;
+    let (order_id, payment_id, fact, refund_id) = match body {
+        None => return Ok(None),
+        Some(PaymentsBody::PaymentAuthorized(e)) => (e.order_id, e.payment_id, Fact::Authorised, None),
+        Some(PaymentsBody::PaymentActionRequired(e)) => (e.order_id, e.payment_id, Fact::Pending { url: e.next_action_url }, None),
+        Some(PaymentsBody::PaymentFailed(e)) => (e.order_id, e.payment_id, Fact::Declined { message: e.failure_message }, None),
+        Some(PaymentsBody::PaymentCaptured(e)) => (e.order_id, e.payment_id, Fact::Captured, None),
+        Some(PaymentsBody::CaptureFailed(e)) => (e.order_id, e.payment_id, Fact::CaptureRefused, None),
+        Some(PaymentsBody::PaymentVoided(e)) => (e.order_id, e.payment_id, Fact::Voided, None),
+        Some(PaymentsBody::RefundSucceeded(e)) => (e.order_id, e.payment_id, Fact::Refunded, Some(e.refund_id)),
+        Some(PaymentsBody::RefundFailed(e)) => (e.order_id, e.payment_id, Fact::RefundRefused, Some(e.refund_id)),
     };
-    let input = Input::Payment { payment_id, fact };
-    let mut tried = row.saga.clone();
-    let _tells = tried.apply(&input, orders.clock.now());
-    if tried == row.saga {
-        return Ok(());
+    let (Ok(order), Ok(payment_id)) = (order_id.parse(), payment_id.parse()) else { return Ok(None) };
+    Ok(Some(Heard { ctx: ctx_of(event), order, payment_id, fact, refund_id }))
+}
+
+/// Most events tell what the buyer's own request has learned already; a run of those costs one read.
+pub(crate) async fn on_payments(orders: Orders, db: &mut PgConnection, events: Vec<LoggedEvent>) -> Result<(), Error> {
+    let mut heard = Vec::with_capacity(events.len());
+    for event in &events {
+        heard.extend(heard_of(event)?);
     }
-    // In a transaction of its own, because driving on must see it committed; hearing the event again changes nothing.
-    let row = orders.advance(ctx, id, input).await?;
-    if !row.saga.commands().is_empty() {
-        orders.drive_soon(ctx, id);
+    let ids: Vec<Uuid> = heard.iter().map(|heard| heard.order.uuid()).collect();
+    let mut sagas: HashMap<Uuid, Saga> = orders::sagas_of(&mut *db, &ids).await?.into_iter().collect();
+    for heard in heard {
+        let Some(saga) = sagas.get_mut(&heard.order.uuid()) else { continue };
+        if let Some(refund_id) = &heard.refund_id
+            && let Some(sub) = orders::sub_of_refund(&mut *db, heard.order, refund_id).await?
+        {
+            let input = if heard.fact == Fact::Refunded { CancelInput::Refunded } else { CancelInput::RefundRefused };
+            orders.note_cancel(&mut *db, &heard.ctx, heard.order, sub.into(), input).await?;
+            continue;
+        }
+        note_fact(&orders, saga, heard).await?;
     }
     Ok(())
 }
 
-async fn on_refund(orders: Orders, db: &mut PgConnection, ctx: &Ctx, order_id: &str, payment_id: &str, refund_id: &str, done: bool) -> Result<(), Error> {
-    let Ok(id) = order_id.parse::<OrderId>() else { return Ok(()) };
-    if let Some(sub) = orders::sub_of_refund(&mut *db, id, refund_id).await? {
-        let input = if done { CancelInput::Refunded } else { CancelInput::RefundRefused };
-        orders.note_cancel(db, ctx, id, sub.into(), input).await?;
+/// Notes a fact in a transaction of its own, because driving on must see it committed; hearing it again changes nothing.
+async fn note_fact(orders: &Orders, saga: &mut Saga, heard: Heard) -> Result<(), Error> {
+    let Heard { ctx, order, payment_id, fact, .. } = heard;
+    let input = Input::Payment { payment_id, fact };
+    let mut tried = saga.clone();
+    let _tells = tried.apply(&input, orders.clock.now());
+    if tried == *saga {
         return Ok(());
     }
-    note_fact(&orders, db, ctx, order_id, payment_id, if done { Fact::Refunded } else { Fact::RefundRefused }).await
+    let row = orders.advance(&ctx, order, input).await?;
+    if !row.saga.commands().is_empty() {
+        orders.drive_soon(&ctx, order);
+    }
+    *saga = row.saga.0;
+    Ok(())
 }
 
 pub(crate) async fn on_inventory(orders: Orders, db: &mut PgConnection, event: LoggedEvent) -> Result<(), Error> {

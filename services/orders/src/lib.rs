@@ -36,7 +36,7 @@ fn start(mut start: Start) -> BoxFuture<'static, anyhow::Result<Service>> {
     Box::pin(async move {
         let orders = Orders::new(&start)?;
         let heard = orders.clone();
-        start.follow("payments", move |db, event| Box::pin(events::on_payments(heard.clone(), db, event)));
+        start.follow_batch("payments", move |db, events| Box::pin(events::on_payments(heard.clone(), db, events)));
         let heard = orders.clone();
         start.follow("fulfillment", move |db, event| Box::pin(events::on_fulfillment(heard.clone(), db, event)));
         let heard = orders.clone();

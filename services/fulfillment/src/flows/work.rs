@@ -214,7 +214,7 @@ impl Fulfillment {
             created_at: now,
             due_at: now,
         };
-        store::insert_order(&mut tx, &in_advance, now).await?;
+        store::insert_orders(&mut tx, &[in_advance], now).await?;
         let mut row = store::lock_order(&mut tx, tenant, id).await?;
         let mut work = row.work();
         if work.stop()? {

@@ -115,7 +115,8 @@ impl Orders {
     /// The lines with the products as they are now, past every cache. Refuses what cannot be bought.
     pub(crate) async fn fresh_lines(&self, ctx: &Ctx, wanted: &Wanted) -> Result<Vec<(TenantId, String, Line)>, Error> {
         let tenants: Vec<TenantId> = wanted.keys().map(|(tenant, _)| *tenant).collect();
-        let variants = wanted.keys().map(|(tenant, variant)| VariantRef { tenant_id: tenant.to_string(), variant_id: VariantId::from(*variant).to_string() });
+        let named = |(tenant, variant): &(TenantId, Uuid)| VariantRef { tenant_id: tenant.to_string(), variant_id: VariantId::from(*variant).to_string() };
+        let variants = wanted.keys().map(named);
         let request = ctx.as_service("orders").request(GetVariantsRequest { variants: variants.collect(), fresh: true });
         let mut catalog = self.callees.catalog.clone();
         let (terms, snapshots) = futures::try_join!(self.terms(ctx, &tenants), async { Ok(catalog.get_variants(request).await?) })?;

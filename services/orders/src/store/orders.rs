@@ -3,11 +3,13 @@
 use api_orders::{OrderId, SubOrderId};
 use kit_core::{Time, UserId};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::rows::WholeOrder;
 use super::{ItemRow, OrderRow, SubRow, TimelineRow};
 use crate::error::Error;
+use crate::saga::machine::Saga;
 
 /// Writes new orders; those whose id or number is taken already are left out. Answers the ids written.
 pub(crate) async fn insert_orders(db: &mut PgConnection, rows: &[&OrderRow]) -> Result<Vec<Uuid>, Error> {
@@ -161,6 +163,12 @@ pub(crate) async fn take_due_cancellations(db: &mut PgConnection, now: Time, unt
 
 pub(crate) async fn get_order(db: &mut PgConnection, id: OrderId) -> Result<OrderRow, Error> {
     sqlx::query_as("select * from buyer_order where order_id = $1").bind(id.uuid()).fetch_optional(db).await?.ok_or(Error::OrderNotFound)
+}
+
+/// The sagas of orders, of those that exist.
+pub(crate) async fn sagas_of(db: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<(Uuid, Saga)>, Error> {
+    let rows: Vec<(Uuid, Json<Saga>)> = sqlx::query_as("select order_id, saga from buyer_order where order_id = any($1)").bind(ids).fetch_all(db).await?;
+    Ok(rows.into_iter().map(|(id, saga)| (id, saga.0)).collect())
 }
 
 pub(crate) async fn get_order_by_number(db: &mut PgConnection, number: &str) -> Result<OrderRow, Error> {

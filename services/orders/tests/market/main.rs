@@ -5,5 +5,6 @@ mod cancelling;
 mod guests;
 mod paying;
 mod placing;
+mod restarting;
 mod shipping;
 mod stand;

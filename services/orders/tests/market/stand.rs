@@ -1,6 +1,7 @@
 //! A small market with sellers, and a buyer's way through it.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api_cart::cart_client::CartClient;
@@ -34,8 +35,12 @@ use tonic::Status;
 pub(crate) struct Stand {
     pub(crate) market: Market,
     pub(crate) http: reqwest::Client,
+    /// Where webhooks go: to the payments service that runs now.
+    hooked: Hooked,
     stop: CancellationToken,
 }
+
+type Hooked = Arc<Mutex<PaymentsClient<Link>>>;
 
 /// A seller with one thing to sell.
 pub(crate) struct Shop {
@@ -105,10 +110,19 @@ impl Stand {
         };
         tokio::spawn(passing(market.clock.clone(), stop.clone()));
         tokio::spawn(sandbox::serve(sandbox, psp, stop.clone()));
-        let app = axum::Router::new().route("/hook", axum::routing::post(hook)).with_state(PaymentsClient::new(market.link("payments")));
+        let hooked = Arc::new(Mutex::new(PaymentsClient::new(market.link("payments"))));
+        let app = axum::Router::new().route("/hook", axum::routing::post(hook)).with_state(Arc::clone(&hooked));
         tokio::spawn(async move { axum::serve(hooks, app).await });
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { market, http, stop }
+        Self { market, http, hooked, stop }
+    }
+
+    /// The process ends, whatever it was doing, and another one begins.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { market, http, hooked, stop } = self;
+        let market = market.restarted().await;
+        *hooked.lock().unwrap() = PaymentsClient::new(market.link("payments"));
+        Self { market, http, hooked, stop }
     }
 
     pub(crate) async fn close(self) {
@@ -263,7 +277,8 @@ async fn passing(clock: Clock, stop: CancellationToken) {
 }
 
 /// What the REST edge does with a webhook: its body and headers, as they came.
-async fn hook(State(mut client): State<PaymentsClient<Link>>, headers: HeaderMap, content: Bytes) -> StatusCode {
+async fn hook(State(hooked): State<Hooked>, headers: HeaderMap, content: Bytes) -> StatusCode {
+    let mut client = hooked.lock().unwrap().clone();
     let headers: HashMap<String, String> = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
     let request = ReceiveWebhookRequest { psp: "sandbox".into(), content, content_type: "application/json".into(), headers };
     match client.receive_webhook(Ctx::anonymous("hook").request(request)).await {
