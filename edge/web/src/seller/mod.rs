@@ -2,24 +2,43 @@
 
 mod imports;
 mod orders;
+mod overview;
+mod product_form;
+mod products;
+mod stock;
 
+use api_tenants::GetMineRequest;
 use axum::Router;
 use axum::routing::{get, post};
+use kit_core::Currency;
 use maud::{Markup, Render, html};
 
 use crate::failure::Failure;
-use crate::site::Web;
+use crate::site::{Site, Web};
 use crate::ui::{self, Area, Head};
 use crate::visit::Visit;
 
 pub(crate) fn routes() -> Router<Web> {
     Router::new()
+        .route("/seller", get(overview::show))
+        .route("/seller/switch", post(overview::switch))
         .route("/seller/orders", get(orders::list))
         .route("/seller/orders/export.csv", get(orders::export))
         .route("/seller/orders/{sub_order_id}", get(orders::show))
         .route("/seller/orders/{sub_order_id}/slip.pdf", get(orders::slip))
         .route("/seller/orders/{sub_order_id}/{act}", post(orders::act))
         .route("/seller/shipments/{sub_order_id}/{shipment_id}/{act}", post(orders::shipment))
+        .route("/seller/products", get(products::list))
+        .route("/seller/products/new", get(products::new).post(products::create))
+        .route("/seller/products/{product_id}", get(products::show).post(products::save))
+        .route("/seller/products/{product_id}/pictures", post(products::add_pictures))
+        .route("/seller/products/{product_id}/media/{media_id}/{act}", post(products::picture))
+        .route("/seller/products/{product_id}/versions", get(products::versions))
+        .route("/seller/products/{product_id}/versions/{version}/roll-back", post(products::roll_back))
+        .route("/seller/products/{product_id}/{act}", post(products::act))
+        .route("/seller/stock", get(stock::list))
+        .route("/seller/stock/{variant_id}", get(stock::show))
+        .route("/seller/stock/{variant_id}/{act}", post(stock::act))
         .route("/seller/imports", get(imports::list).post(imports::upload))
         .route("/seller/imports/file/{upload_id}", get(imports::map).post(imports::decide))
         .route("/seller/imports/{import_id}", get(imports::show))
@@ -30,8 +49,13 @@ pub(crate) fn routes() -> Router<Web> {
 }
 
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 2] =
-    [("", "/seller/orders", "package", "Orders", "orders.read"), ("Catalog", "/seller/imports", "file-spreadsheet", "Feeds", "catalog.read")];
+const ENTRIES: [(&str, &str, &str, &str, &str); 5] = [
+    ("", "/seller", "house", "Overview", "store.read"),
+    ("Sell", "/seller/orders", "package", "Orders", "orders.read"),
+    ("Catalog", "/seller/products", "tag", "Products", "catalog.read"),
+    ("", "/seller/stock", "boxes", "Stock", "inventory.read"),
+    ("", "/seller/imports", "file-spreadsheet", "Feeds", "catalog.read"),
+];
 
 /// Only people who work for a tenant get past here; each service checks the permission of the operation itself.
 fn working(visit: &Visit) -> Result<(), Failure> {
@@ -41,11 +65,19 @@ fn working(visit: &Visit) -> Result<(), Failure> {
     if visit.tenant().is_some() { Ok(()) } else { Err(Failure::forbidden("you do not work for a shop yet; apply for one from your account")) }
 }
 
+/// The currency the shop's prices are in.
+async fn shop_currency(site: &Site, visit: &Visit) -> Result<Currency, Failure> {
+    let tenant = site.tenants.clone().get_mine(visit.ctx.request(GetMineRequest {})).await?.into_inner().tenant.unwrap_or_default();
+    Ok(tenant.store.and_then(|store| store.currency.parse().ok()).unwrap_or(Currency::USD))
+}
+
 /// A page of the portal: its address in the navigation, its title, what it is about, what can be done at the top right.
 fn desk(visit: &Visit, current: &str, title: &str, about: &str, actions: impl Render, body: impl Render) -> Markup {
     let allowed = ENTRIES.iter().filter(|(.., permission)| visit.may(&format!("seller:{permission}")));
     let entries = allowed.map(|(group, address, icon, label, _)| (*group, *address, *icon, *label)).collect();
-    let area = Area { name: "Seller portal", home: "/seller", entries, current, extra: None };
+    let several = visit.viewer.tenants.len() > 1;
+    let extra = several.then(|| html! { a.top-link href="/seller#shops" { (ui::icon("refresh-cw")) span.label { "Switch shop" } } });
+    let area = Area { name: "Seller portal", home: "/seller", entries, current, extra };
     let head = Head { title, scripts: &["live.js", "upload.js"], ..Head::default() };
     let content = html! {
         div.page-head { div { h1 { (title) } @if !about.is_empty() { p { (about) } } } (actions) }
@@ -63,5 +95,5 @@ fn download(file: kit_rpc::proto::google_api::HttpBody, name: &str) -> axum::res
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
-    [orders::samples(), imports::samples()].into_iter().flatten().collect()
+    [overview::samples(), orders::samples(), products::samples(), stock::samples(), imports::samples()].into_iter().flatten().collect()
 }

@@ -75,6 +75,7 @@ pub(super) fn currency_of(product: Option<&Product>, shop: Currency) -> Currency
 }
 
 /// What the rows of a form become. `places` tells the row of each variant of the request, since empty rows are left out.
+#[derive(Debug)]
 pub(super) struct Rows {
     variants: Vec<VariantInput>,
     removed: Vec<String>,
@@ -279,15 +280,15 @@ fn attribute_field(form: &Form, definition: &AttributeDefinition) -> Markup {
     let name = format!("{ATTRIBUTE}{}", definition.key);
     let label = if definition.unit.is_empty() { definition.name.clone() } else { format!("{} ({})", definition.name, definition.unit) };
     let held = form.text(&name);
-    let choices = match definition.kind() {
+    let choices = match definition.r#type() {
         AttributeType::Boolean => vec!["true".to_owned(), "false".to_owned()],
         AttributeType::Choice => definition.values.clone(),
         _ => Vec::new(),
     };
-    let several = definition.kind() == AttributeType::Choices;
+    let several = definition.r#type() == AttributeType::Choices;
     let hint = if several { format!("Several with | between them: {}", definition.values.iter().take(6).cloned().collect::<Vec<_>>().join(", ")) } else { String::new() };
     let input = if choices.is_empty() {
-        Input::text(&name, &label).max_len(2000).kind(if definition.kind() == AttributeType::Date { "date" } else { "text" }).hint(&hint)
+        Input::text(&name, &label).max_len(2000).kind(if definition.r#type() == AttributeType::Date { "date" } else { "text" }).hint(&hint)
     } else {
         let unknown = Some(held).filter(|held| !held.is_empty() && !choices.contains(held));
         Input::select(&name, &label, std::iter::once(String::new()).chain(unknown).chain(choices).map(|value| (value.clone(), if value.is_empty() { "–".to_owned() } else { value })))
