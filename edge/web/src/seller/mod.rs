@@ -1,11 +1,15 @@
 //! The seller portal: products, feeds, stock, orders, shipping, staff, store and money of one tenant.
 
 mod imports;
+mod money;
 mod orders;
 mod overview;
 mod product_form;
 mod products;
+mod shipping;
+mod staff;
 mod stock;
+mod store;
 
 use api_tenants::GetMineRequest;
 use axum::Router;
@@ -39,6 +43,17 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/seller/stock", get(stock::list))
         .route("/seller/stock/{variant_id}", get(stock::show))
         .route("/seller/stock/{variant_id}/{act}", post(stock::act))
+        .route("/seller/shipping", get(shipping::list))
+        .route("/seller/shipping/new", get(shipping::new).post(shipping::create))
+        .route("/seller/shipping/{shipping_method_id}", get(shipping::show).post(shipping::save))
+        .route("/seller/shipping/{shipping_method_id}/delete", post(shipping::delete))
+        .route("/seller/store", get(store::show).post(store::save))
+        .route("/seller/store/holiday", post(store::holiday))
+        .route("/seller/store/logo", post(store::logo))
+        .route("/seller/staff", get(staff::list).post(staff::invite))
+        .route("/seller/staff/withdraw", post(staff::withdraw))
+        .route("/seller/staff/{user_id}/{act}", post(staff::act))
+        .route("/seller/money", get(money::list))
         .route("/seller/imports", get(imports::list).post(imports::upload))
         .route("/seller/imports/file/{upload_id}", get(imports::map).post(imports::decide))
         .route("/seller/imports/{import_id}", get(imports::show))
@@ -49,12 +64,16 @@ pub(crate) fn routes() -> Router<Web> {
 }
 
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 5] = [
+const ENTRIES: [(&str, &str, &str, &str, &str); 9] = [
     ("", "/seller", "house", "Overview", "store.read"),
     ("Sell", "/seller/orders", "package", "Orders", "orders.read"),
+    ("", "/seller/shipping", "truck", "Shipping", "fulfillment.read"),
     ("Catalog", "/seller/products", "tag", "Products", "catalog.read"),
     ("", "/seller/stock", "boxes", "Stock", "inventory.read"),
     ("", "/seller/imports", "file-spreadsheet", "Feeds", "catalog.read"),
+    ("Shop", "/seller/store", "store", "Store", "store.read"),
+    ("", "/seller/staff", "users", "Staff", "store.read"),
+    ("", "/seller/money", "wallet", "Money", "payments.read"),
 ];
 
 /// Only people who work for a tenant get past here; each service checks the permission of the operation itself.
@@ -95,5 +114,6 @@ fn download(file: kit_rpc::proto::google_api::HttpBody, name: &str) -> axum::res
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
-    [overview::samples(), orders::samples(), products::samples(), stock::samples(), imports::samples()].into_iter().flatten().collect()
+    let sell = [overview::samples(), orders::samples(), shipping::samples(), products::samples(), stock::samples(), imports::samples()];
+    sell.into_iter().chain([store::samples(), staff::samples(), money::samples()]).flatten().collect()
 }

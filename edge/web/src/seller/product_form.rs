@@ -248,7 +248,7 @@ fn category_fields(form: &Form, choices: &Choices<'_>) -> Markup {
     let path = choices.category.map(|category| category.path.join(" › ")).unwrap_or_default();
     let hint = if path.is_empty() { "A category's code, or words to find it by." } else { &path };
     html! {
-        div.row.top.nowrap {
+        div.find-row {
             div.grow { (Input::text("category", "Category").max_len(100).optional().hint(hint).show(form)) }
             button.btn.outline.beside-field type="submit" name="act" value="find" formnovalidate { (ui::icon("search")) "Find" }
         }
