@@ -1,6 +1,6 @@
 //! A seller's change of a product, field by field, checked as a whole.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use api_catalog::VariantId;
 use kit_core::{Ids, Money, Sku, Violation};
@@ -94,6 +94,7 @@ impl Edit {
             }
         }
         content.variants.retain(|variant| !self.remove.contains(&variant.id));
+        let mut named = HashSet::new();
         for (index, edit) in self.variants.iter().enumerate() {
             let field = |name: &str| format!("variants[{index}].{name}");
             let place = content.variants.iter().position(|variant| edit.id.map_or(variant.sku == edit.sku.trim(), |id| variant.id == id));
@@ -102,6 +103,11 @@ impl Edit {
                 continue;
             }
             let id = place.and_then(|place| content.variants.get(place)).map_or_else(|| ids.next(), |variant| variant.id);
+            if !named.insert(id) {
+                // Otherwise the later one would quietly replace the earlier.
+                wrongs.push(wrong(field("sku"), format!("{} is there twice", edit.sku.trim())));
+                continue;
+            }
             let variant = edit.variant(id, &field, media, wrongs);
             match place.and_then(|place| content.variants.get_mut(place)) {
                 Some(known) => *known = variant,
@@ -187,6 +193,13 @@ mod tests {
         let changed = apply(&dearer, &made).unwrap();
         assert_eq!((changed.title.as_str(), changed.variants.len(), changed.variants[0].price_minor), ("Mug", 1, 1_500));
         assert_eq!(changed.variants[0].id, made.variants[0].id);
+    }
+
+    #[test]
+    fn a_variant_is_named_once() {
+        let mut twice = new_mug();
+        twice.variants.extend(new_mug().variants);
+        assert_eq!(apply(&twice, &Content::default()).unwrap_err(), ["variants[1].sku"]);
     }
 
     #[test]
