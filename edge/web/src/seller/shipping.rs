@@ -13,8 +13,7 @@ use crate::failure::{Failure, Page};
 use crate::session::{Here, Posted};
 use crate::site::{Site, Web};
 use crate::ui::form::{self, Form, Input};
-use crate::ui::{self, show};
-use crate::ui::Tone;
+use crate::ui::{self, Tone, show};
 use crate::visit::Visit;
 
 /// Rows for tiers in the form.
@@ -222,8 +221,8 @@ fn view(visit: &Visit, id: &str, currency: Currency, form: &Form) -> Markup {
                 h2 { "Price" }
                 div.columns {
                     (Input::select("terms.rate", "How it is reckoned", RATES).class("half").show(form))
-                    (Input::amount("terms.flat_minor", &flat, "").max_len(12).optional().class("third").hint("When it is the same for every parcel.").show(form))
-                    (Input::amount("terms.free_above_minor", &free, "").max_len(12).optional().class("third").hint("Price of the goods from which shipping is free.").show(form))
+                    (Input::amount("terms.flat_minor", &flat, "").max_len(12).optional().class("half").hint("When it is the same for every parcel.").show(form))
+                    (Input::amount("terms.free_above_minor", &free, "").max_len(12).optional().class("half").hint("Price of the goods from which shipping is free.").show(form))
                 }
                 details.fold open[form.get("terms.rate") != "flat"] {
                     summary { "Steps, by weight (grams) or by price of the goods" }

@@ -77,7 +77,7 @@ fn view(visit: &Visit, found: &ListStaffResponse, form: &Form) -> Markup {
                 section.card.flush {
                     header { h2 { "People" } }
                     table.table.cards {
-                        thead { tr { th scope="col" { "Name" } th scope="col" { "E-mail" } th scope="col" { "Role" } th scope="col" { "Since" } @if manages { th scope="col" { span.sr { "Remove" } } } } }
+                        thead { tr { th scope="col" { "Name" } th scope="col" { "Role" } th scope="col" { "Since" } @if manages { th scope="col" { span.sr { "Remove" } } } } }
                         tbody { @for member in &found.staff { (member_row(visit, member, manages)) } }
                     }
                 }
@@ -102,11 +102,10 @@ fn member_row(visit: &Visit, member: &StaffMember, manages: bool) -> Markup {
     let label = format!("Role of {}", member.email);
     html! {
         tr {
-            th scope="row" { (member.name) @if mine { " " span.tiny.hush { "you" } } }
-            td data-label="E-mail" { (member.email) }
+            th scope="row" { (member.name) @if mine { " " span.tiny.hush { "you" } } div.small.hush { (member.email) } }
             td data-label="Role" {
                 @if manages && !mine {
-                    (form::post(visit, &address("role"), html! { div.row.tight.nowrap { select.select-inline name="role" aria-label=(label) { @for (value, shown) in ROLES { option value=(value) selected[value == role] { (shown.split(':').next().unwrap_or(shown)) } } } button.btn.outline.small type="submit" { "Change" } } }))
+                    (form::post(visit, &address("role"), html! { div.row.tight { select.select-inline name="role" aria-label=(label) { @for (value, shown) in ROLES { option value=(value) selected[value == role] { (shown.split(':').next().unwrap_or(shown)) } } } button.btn.outline.small type="submit" { "Change" } } }))
                 } @else { (word(&role, "")) }
             }
             td data-label="Since" { (moment(member.joined_at.as_ref())) }

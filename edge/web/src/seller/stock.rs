@@ -196,7 +196,7 @@ fn adjust_card(visit: &Visit, address: &str, shelf: &Shelf, form: &Form) -> Mark
 
 fn threshold_card(visit: &Visit, address: &str, stock: &Stock, form: &Form) -> Markup {
     let form = if form.get("low_at").is_empty() { form.clone().with("low_at", stock.low_at.to_string()) } else { form.clone() };
-    let body = html! { div.stack { (Input::number("low_at", "Tell me at").max_len(10).hint("You get a message when this many or fewer are left; 0 for never.").show(&form)) button.btn.outline.block type="submit" { "Save" } } };
+    let body = html! { div.stack { (Input::number("low_at", "Tell me at").max_len(10).hint("You get a message when this many or fewer are left.").show(&form)) button.btn.outline.block type="submit" { "Save" } } };
     html! { section.card.stack { h2 { "Running low" } (form::post(visit, &format!("{address}/threshold"), body)) } }
 }
 
@@ -214,7 +214,7 @@ fn by_warehouse(shelf: &Shelf) -> Markup {
 }
 
 fn change(before: i64, after: i64) -> Markup {
-    html! { (before) @if before != after { " → " strong { (after) } } }
+    html! { span { (before) @if before != after { " → " strong { (after) } } } }
 }
 
 fn journal(shelf: &Shelf) -> Markup {
@@ -225,7 +225,7 @@ fn journal(shelf: &Shelf) -> Markup {
                 td data-label="When" { (moment(entry.at.as_ref())) }
                 td.num data-label="Available" { (change(entry.available_before, entry.available_after)) }
                 td.num data-label="Reserved" { (change(entry.reserved_before, entry.reserved_after)) }
-                td data-label="Who" { span.mono.tiny.clamp-1 { (entry.actor) } @if !entry.reference.is_empty() { div.mono.tiny.hush.clamp-1 { (entry.reference) } } }
+                td data-label="Who" { div.journal-who { div.mono.tiny { (entry.actor) } @if !entry.reference.is_empty() { div.mono.tiny.hush { (entry.reference) } } } }
             }
         }
     };
