@@ -82,7 +82,7 @@ fn product_row(product: &Product) -> Markup {
                 }
             }
             td data-label="Status" { (status_badge(product.status())) }
-            td data-label="SKU" { span.mono.tiny { (product.variants.first().map(|variant| variant.sku.as_str()).unwrap_or_default()) } @if product.variants.len() > 1 { " " span.tiny.hush { "+" (product.variants.len() - 1) } } }
+            td data-label="SKU" { span { span.mono.tiny { (product.variants.first().map(|variant| variant.sku.as_str()).unwrap_or_default()) } @if product.variants.len() > 1 { " " span.tiny.hush { "+" (product.variants.len() - 1) } } } }
             td.num data-label="Price" { @if let Some(from) = from { @if to.is_some_and(|to| to.minor > from.minor) { "from " } (show::money(from)) } }
             td data-label="Changed" { (moment(product.updated_at.as_ref())) }
         }

@@ -15,7 +15,7 @@ use crate::portal::{moment, word};
 use crate::session::{Here, Posted};
 use crate::site::{Site, Web};
 use crate::ui::form::{self, Form, Input};
-use crate::ui::{self, Tone};
+use crate::ui::{self, Tone, show};
 use crate::visit::Visit;
 
 const ROLES: [(&str, &str); 3] = [("seller_manager", "Manager: products, stock, orders"), ("inventory_operator", "Stock and sending"), ("seller_admin", "Owner: everything, staff and money too")];
@@ -108,8 +108,8 @@ fn member_row(visit: &Visit, member: &StaffMember, manages: bool) -> Markup {
                     (form::post(visit, &address("role"), html! { div.row.tight { select.select-inline name="role" aria-label=(label) { @for (value, shown) in ROLES { option value=(value) selected[value == role] { (shown.split(':').next().unwrap_or(shown)) } } } button.btn.outline.small type="submit" { "Change" } } }))
                 } @else { (word(&role, "")) }
             }
-            td data-label="Since" { (moment(member.joined_at.as_ref())) }
-            @if manages { td { @if !mine { (form::post(visit, &address("revoke"), html! { button.btn.danger.quiet.small type="submit" data-confirm="Take this person off the staff?" { "Remove" } })) } } }
+            td data-label="Since" { @if let Some(joined) = &member.joined_at { (show::date(kit_rpc::time(joined))) } @else { span.hush { "–" } } }
+            @if manages { td { @if !mine { (form::post(visit, &address("revoke"), html! { button.btn.danger.quiet.small.square type="submit" title="Remove" data-confirm="Take this person off the staff?" { (ui::icon("trash-2")) span.sr { "Remove" } } })) } } }
         }
     }
 }
