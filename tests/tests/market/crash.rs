@@ -38,7 +38,8 @@ async fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
         let moment = Duration::from_millis(500 + RandomState::new().build_hasher().finish() % 3000);
         println!("round {round}: cut after {moment:?}");
         let stop = Arc::new(AtomicBool::new(false));
-        let crowd: Vec<_> = (0..CROWD).map(|_| tokio::spawn(buy_on(buyer.clone(), goods.clone(), Arc::clone(&acknowledged), Arc::clone(&stop)))).collect();
+        let crowd: Vec<_> =
+            (0..CROWD).map(|_| tokio::spawn(buy_on(buyer.clone(), goods.clone(), Arc::clone(&acknowledged), Arc::clone(&stop)))).collect();
         tokio::time::sleep(moment).await;
         if round == ROUNDS - 1 {
             market.kill_database();
@@ -155,4 +156,32 @@ async fn nothing_is_charged_twice(market: &Market) {
     assert!(twice.is_empty(), "charged twice by the provider: {twice:?}");
     let unknown: Vec<_> = taken.keys().filter(|reference| !references.contains_key(*reference)).collect();
     assert!(unknown.is_empty(), "the provider holds money that the market knows nothing of: {unknown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_market_serves_what_it_can() {
+    let mut market = Market::split().await;
+    let seller = market.seller("anna").await;
+    let goods = seller.sells("Stoneware Mug", 1200, 10).await;
+    let buyer = market.buyer("ada").await;
+    buyer.puts_into_cart(&goods, 1).await;
+    let order = text(&buyer.buys(&[(&goods, 1)], "tok_visa").await, "/order/order_id");
+    buyer.sees(&order, BOUGHT).await;
+
+    market.kill_second();
+    // Looking, filling carts and keeping shop go on; buying says when to come back.
+    assert!(!list(&buyer.get("/v1/search?query=mug").await, "/hits").is_empty());
+    buyer.puts_into_cart(&goods, 1).await;
+    seller.stocks(&goods, 20).await;
+    let refused = market.http.refused("GET", &format!("/v1/orders/{order}"), &buyer.caller, &Value::Null, 503).await;
+    assert!(!text(&refused.json, "/reason").is_empty(), "{}", refused.json);
+    market.http.refused("POST", "/v1/checkouts", &buyer.caller, &json!({ "email": buyer.email }), 503).await;
+
+    market.restart_second().await;
+    buyer.sees(&order, BOUGHT).await;
+    let order = text(&buyer.buys(&[(&goods, 2)], "tok_visa").await, "/order/order_id");
+    buyer.sees(&order, BOUGHT).await;
+    eventually("two of twenty to be sold", async || (seller.stock(&goods).await == (18, 0)).then_some(())).await;
+    market.stock_is_sound().await;
+    market.ledger_is_sound().await;
 }

@@ -43,7 +43,14 @@ impl Http {
     }
 
     /// Sends anything; `Err` when no whole answer came.
-    pub(crate) async fn send(&self, method: &str, path: &str, caller: &Caller, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Answer, reqwest::Error> {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        caller: &Caller,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Answer, reqwest::Error> {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
         let mut request = self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), url);
         if let Some(token) = &caller.token {

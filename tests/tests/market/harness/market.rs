@@ -122,7 +122,9 @@ impl Market {
             vec!["--services".to_owned(), names.to_owned(), "--remote".to_owned(), format!("{others}=http://127.0.0.1:{at}")]
         };
         let mut nodes = Vec::new();
-        for (name, ports, arguments) in [("first", &first, services(TOGETHER, APART, second.grpc)), ("second", &second, services(APART, TOGETHER, first.grpc))] {
+        for (name, ports, arguments) in
+            [("first", &first, services(TOGETHER, APART, second.grpc)), ("second", &second, services(APART, TOGETHER, first.grpc))]
+        {
             let config = dir.path().join(format!("{name}.toml"));
             configure(&config, ports, &url);
             nodes.push(node(config, ports, arguments));
@@ -167,6 +169,17 @@ impl Market {
         for node in &mut self.nodes {
             node.process.kill();
         }
+    }
+
+    /// Kills the process of a split market that has orders, payments and fulfillment.
+    pub(crate) fn kill_second(&mut self) {
+        self.nodes[1].process.kill();
+    }
+
+    pub(crate) async fn restart_second(&mut self) {
+        let node = &mut self.nodes[1];
+        node.process = Process::serve(&node.config, &node.arguments);
+        self.ready().await;
     }
 
     /// Kills the database server, with its process going on.

@@ -43,7 +43,10 @@ impl Seller {
         let person = sign_in(http, &email).await;
         let seller = Self { http: http.clone(), caller: Caller { tenant: Some(tenant.clone()), ..person }, tenant };
         // The shop has ways to ship as soon as its approval reached fulfillment.
-        eventually("the new shop's shipping methods", async || (!list(&seller.get("/v1/seller/shipping-methods").await, "/methods").is_empty()).then_some(())).await;
+        eventually("the new shop's shipping methods", async || {
+            (!list(&seller.get("/v1/seller/shipping-methods").await, "/methods").is_empty()).then_some(())
+        })
+        .await;
         seller
     }
 
@@ -59,7 +62,11 @@ impl Seller {
     pub(crate) async fn sells(&self, title: &str, cents: i64, pieces: i64) -> Goods {
         let variant = json!({ "sku": title, "price": { "amount_minor": cents, "currency": "USD" }, "weight_grams": 300 });
         let made = self.post("/v1/products", &json!({ "title": title, "variants": [variant], "activate": true })).await;
-        let goods = Goods { product: text(&made, "/product/product_id"), variant: text(&made, "/product/variants/0/variant_id"), tenant: self.tenant.clone() };
+        let goods = Goods {
+            product: text(&made, "/product/product_id"),
+            variant: text(&made, "/product/variants/0/variant_id"),
+            tenant: self.tenant.clone(),
+        };
         self.stocks(&goods, pieces).await;
         goods
     }
@@ -132,7 +139,11 @@ pub(crate) struct Buyer {
 impl Buyer {
     pub(super) async fn guest(http: &Http) -> Self {
         let session = http.post("/v1/auth/guest", &Caller::default(), &json!({})).await;
-        Self { http: http.clone(), caller: Caller { token: Some(text(&session, "/session/access_token")), tenant: None }, email: "guest@buyers.example".to_owned() }
+        Self {
+            http: http.clone(),
+            caller: Caller { token: Some(text(&session, "/session/access_token")), tenant: None },
+            email: "guest@buyers.example".to_owned(),
+        }
     }
 
     /// Makes the guest an account, which keeps what the guest had.
@@ -174,7 +185,8 @@ impl Buyer {
 
     /// A checkout of these goods, ready to be placed.
     pub(crate) async fn checkout(&self, goods: &[(&Goods, i64)]) -> String {
-        let items: Vec<Value> = goods.iter().map(|(goods, quantity)| json!({ "tenant_id": goods.tenant, "variant_id": goods.variant, "quantity": quantity })).collect();
+        let items: Vec<Value> =
+            goods.iter().map(|(goods, quantity)| json!({ "tenant_id": goods.tenant, "variant_id": goods.variant, "quantity": quantity })).collect();
         let checkout = self.post("/v1/checkouts", &json!({ "items": items, "email": self.email, "shipping_address": address() })).await;
         assert_eq!(checkout["checkout"]["missing"], json!([]), "{checkout}");
         text(&checkout, "/checkout/checkout_id")

@@ -68,7 +68,8 @@ impl Process {
     pub(crate) fn serve(config: &Path, arguments: &[String]) -> Self {
         let log = config.with_extension("log");
         let output = File::options().create(true).append(true).open(&log).unwrap();
-        let child = command(config).arg("serve").args(arguments).stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
+        let child =
+            command(config).arg("serve").args(arguments).stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
         Self { child, log }
     }
 
