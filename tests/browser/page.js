@@ -19,3 +19,9 @@ export async function usable(page) {
   const spill = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   expect(spill, `${page.url()} is wider than the window`).toBeLessThanOrEqual(0);
 }
+
+// A page of somebody else: cookies of its own.
+export async function fresh(browser, options) {
+  const context = await browser.newContext(options);
+  return context.newPage();
+}
