@@ -1,6 +1,6 @@
 //! What the market owes the shop, and every line of the ledger behind it.
 
-use api_payments::{AccountKind, EntryKind, GetBalanceRequest, LedgerEntry, ListLedgerOfTenantRequest, ListLedgerOfTenantResponse, TenantBalance};
+use api_payments::{AccountKind, EntryKind, GetBalanceRequest, LedgerEntry, ListLedgerOfTenantRequest, ListLedgerOfTenantResponse, Posting, TenantBalance};
 use axum::extract::{Query, State};
 use axum::response::IntoResponse;
 use maud::{Markup, html};
@@ -56,6 +56,11 @@ fn view(visit: &Visit, balances: &[TenantBalance], found: &ListLedgerOfTenantRes
     desk(visit, "/seller/money", "Money", "What the market keeps for you, to the cent.", html! {}, body)
 }
 
+/// The ledger writes what is owed to the shop as a credit, which is negative; the shop reads what it gets as positive.
+fn owed(posting: &Posting) -> String {
+    amount(posting.amount.as_ref()).and_then(|money| money.negated().ok()).map(show::money).unwrap_or_default()
+}
+
 fn lines(entry: &LedgerEntry) -> Markup {
     let (tone, what) = match entry.kind() {
         EntryKind::Capture => (Tone::Good, "payment"),
@@ -68,7 +73,7 @@ fn lines(entry: &LedgerEntry) -> Markup {
                 th scope="row" { (badge(tone, what)) @if !posting.sub_order_id.is_empty() { " " a.small href={ "/seller/orders/" (posting.sub_order_id) } { "order" } } }
                 td data-label="When" { (moment(entry.at.as_ref())) }
                 td data-label="Account" { (account(posting.account())) }
-                td.num data-label="Amount" { (amount(posting.amount.as_ref()).map(show::money).unwrap_or_default()) }
+                td.num data-label="Amount" { (owed(posting)) }
             }
         }
     }
@@ -77,11 +82,10 @@ fn lines(entry: &LedgerEntry) -> Markup {
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::seller;
-    use api_payments::Posting;
     let money = |amount_minor| Some(kit_rpc::proto::Money { amount_minor, currency: "USD".to_owned() });
     let posting = |account: AccountKind, amount_minor| Posting { account: account.into(), sub_order_id: "sub_1".to_owned(), amount: money(amount_minor), ..Default::default() };
-    let capture = LedgerEntry { kind: EntryKind::Capture.into(), postings: vec![posting(AccountKind::TenantPayable, 3518), posting(AccountKind::TenantShipping, 499)], ..Default::default() };
-    let refund = LedgerEntry { kind: EntryKind::Refund.into(), postings: vec![posting(AccountKind::TenantPayable, -3518)], ..Default::default() };
+    let capture = LedgerEntry { kind: EntryKind::Capture.into(), postings: vec![posting(AccountKind::TenantPayable, -3518), posting(AccountKind::TenantShipping, -499)], ..Default::default() };
+    let refund = LedgerEntry { kind: EntryKind::Refund.into(), postings: vec![posting(AccountKind::TenantPayable, 3518)], ..Default::default() };
     let balance = TenantBalance { payable: money(129_900), shipping: money(4990), tax: money(0), total: money(134_890) };
     vec![
         ("seller-money", view(&seller(), &[balance], &ListLedgerOfTenantResponse { entries: vec![capture, refund], next_cursor: "n".to_owned() })),
