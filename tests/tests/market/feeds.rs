@@ -40,7 +40,11 @@ async fn every_row_of_six_real_feeds_is_accounted_for() {
         let upload = text(&upload, "/upload/upload_id");
         let first = seller.imported(&seller.import(&upload, &mapping).await).await;
         let count = |import: &serde_json::Value, what: &str| number(import, &format!("/{what}"));
-        assert_eq!((count(&first, "created") + count(&first, "rejected"), count(&first, "updated") + count(&first, "unchanged")), (rows, 0), "{name}: {first}");
+        assert_eq!(
+            (count(&first, "created") + count(&first, "rejected"), count(&first, "updated") + count(&first, "unchanged")),
+            (rows, 0),
+            "{name}: {first}"
+        );
         let told: i64 = list(&first, "/reasons").iter().map(|reason| number(reason, "/count")).sum();
         assert!(told >= count(&first, "rejected"), "{name}: every rejected row has its reason: {first}");
 

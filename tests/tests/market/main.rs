@@ -4,6 +4,7 @@
 mod crash;
 mod feeds;
 mod harness;
+mod input;
 mod payments;
 mod story;
 mod tenancy;

@@ -15,7 +15,9 @@ async fn every_card_pays_once_or_not_at_all() {
     let mut sold = 0;
 
     // Cards that succeed whatever their provider's answers and webhooks do on the way.
-    for card in ["tok_visa", "tok_answers_later", "tok_times_out", "tok_duplicate_webhooks", "tok_reordered_webhooks", "tok_delayed", "tok_webhook_first"] {
+    for card in
+        ["tok_visa", "tok_answers_later", "tok_times_out", "tok_duplicate_webhooks", "tok_reordered_webhooks", "tok_delayed", "tok_webhook_first"]
+    {
         let order = text(&buyer.buys(&[(&goods, 1)], card).await, "/order/order_id");
         buyer.sees(&order, BOUGHT).await;
         charged_once(&market, &order).await;
@@ -35,7 +37,8 @@ async fn every_card_pays_once_or_not_at_all() {
 /// One payment of the order's total, of which nothing was given back, in the market's books and in the provider's.
 async fn charged_once(market: &Market, order: &str) {
     let payments = market.payments(order).await;
-    let good: Vec<&Value> = payments.iter().filter(|payment| matches!(text(payment, "/state").as_str(), "authorised" | "partially_captured" | "captured")).collect();
+    let good: Vec<&Value> =
+        payments.iter().filter(|payment| matches!(text(payment, "/state").as_str(), "authorised" | "partially_captured" | "captured")).collect();
     assert_eq!(good.len(), 1, "{payments:?}");
     let (captured, refunded) = market.charged(order).await;
     assert!(captured <= number(good[0], "/amount/amount_minor") && refunded == 0, "{captured} {refunded} {payments:?}");
