@@ -98,12 +98,20 @@ pub(crate) async fn add_operator(links: &Links, args: &Operator) -> anyhow::Resu
     let password = password.trim_end_matches(['\r', '\n']);
     ensure!(!password.is_empty(), "the password is read from standard input, which was empty");
     let created = ensure_operator(links, &args.email, password, &args.name).await?;
-    println!("{} {}", args.email, if created { "is a platform administrator now" } else { "was there before, is a platform administrator now, and keeps the old password" });
+    println!(
+        "{} {}",
+        args.email,
+        if created { "is a platform administrator now" } else { "was there before, is a platform administrator now, and keeps the old password" }
+    );
     Ok(())
 }
 
 /// `field=value` arguments.
 pub(crate) fn pairs(flag: &str, given: &[String]) -> anyhow::Result<HashMap<String, String>> {
-    let pair = |text: &String| text.split_once('=').map(|(field, value)| (field.to_owned(), value.to_owned())).with_context(|| format!("{flag} {text} must be like field=value"));
+    let pair = |text: &String| {
+        text.split_once('=')
+            .map(|(field, value)| (field.to_owned(), value.to_owned()))
+            .with_context(|| format!("{flag} {text} must be like field=value"))
+    };
     given.iter().map(pair).collect()
 }

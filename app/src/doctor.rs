@@ -64,7 +64,8 @@ async fn database(settings: &Settings) -> Finding {
 /// The newest server on the search path or where Debian puts them.
 fn newest_postgres() -> Option<(u32, PathBuf)> {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin/postgres"));
-    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).map(|dir| dir.join("postgres")).collect::<Vec<_>>()).unwrap_or_default();
+    let on_path =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).map(|dir| dir.join("postgres")).collect::<Vec<_>>()).unwrap_or_default();
     let versions = debian.chain(on_path).filter(|path| path.exists()).filter_map(|path| Some((version(&path)?, path)));
     versions.max()
 }
@@ -88,10 +89,13 @@ fn data_dir(dir: &Path) -> Finding {
 
 /// Free space, as `df` tells it.
 fn room(dir: &Path) -> Finding {
-    let told = Command::new("df").args(["--output=avail", "-B1"]).arg(dir).output().ok().map(|told| String::from_utf8_lossy(&told.stdout).into_owned());
+    let told =
+        Command::new("df").args(["--output=avail", "-B1"]).arg(dir).output().ok().map(|told| String::from_utf8_lossy(&told.stdout).into_owned());
     let free: Option<u64> = told.and_then(|told| told.lines().nth(1)?.trim().parse().ok());
     match free {
-        Some(free) if free < ROOM_WANTED_BYTES => Finding { about: "disk", fine: false, told: format!("only {} MiB are free: make room", free >> 20) },
+        Some(free) if free < ROOM_WANTED_BYTES => {
+            Finding { about: "disk", fine: false, told: format!("only {} MiB are free: make room", free >> 20) }
+        }
         Some(free) => Finding { about: "disk", fine: true, told: format!("{} GiB are free", free >> 30) },
         None => Finding { about: "disk", fine: true, told: "the free space could not be found out".to_owned() },
     }

@@ -24,7 +24,12 @@ use crate::modules::Plan;
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Serves until `stop`, then finishes calls under way.
-pub(crate) async fn serve(market: &Market, plan: &Plan, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
+pub(crate) async fn serve(
+    market: &Market,
+    plan: &Plan,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
     let mut reflection = tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(kit_rpc::proto::DESCRIPTORS);
     for module in &plan.here {
         reflection = reflection.register_encoded_file_descriptor_set(module.descriptors);
@@ -102,7 +107,9 @@ impl Doorkeeper {
             let mac = text(kit_rpc::MAC_HEADER).unwrap_or_default();
             return Ctx::unseal(ctx, mac, &self.key).ok_or_else(|| Status::unauthenticated("the call's context is not under this market's key"));
         }
-        let id = text("x-request-id").filter(|id| (1..=64).contains(&id.len())).map_or_else(|| format!("req_{}", self.ids.uuid().simple()), ToOwned::to_owned);
+        let id = text("x-request-id")
+            .filter(|id| (1..=64).contains(&id.len()))
+            .map_or_else(|| format!("req_{}", self.ids.uuid().simple()), ToOwned::to_owned);
         let ctx = Ctx { address, idempotency_key: text("idempotency-key").map(Into::into), ..Ctx::anonymous(&id) };
         match &self.authenticator {
             Some(authenticator) => authenticator.identify(ctx, headers).await,

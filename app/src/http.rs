@@ -38,7 +38,8 @@ struct Health {
 pub(crate) fn router(settings: &Settings, market: &Market, plan: &Plan, figures: PrometheusHandle) -> anyhow::Result<Router> {
     let house = &market.house;
     let health = Health { links: house.links(), here: house.here().to_vec(), storage: house.storage().clone(), figures, stop: house.stopping() };
-    let router = Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(health);
+    let router =
+        Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(health);
     if !plan.reaches_all() {
         tracing::info!("not every service can be reached from here: only health and figures are served over HTTP");
         return Ok(router);
@@ -92,7 +93,13 @@ async fn state(health: &Health, name: &'static str) -> Result<Option<String>, St
         Ok(Ok(answer)) => {
             let answer = answer.into_inner();
             // Without its consumers and jobs the service could not even ask its database.
-            if answer.ready { Ok(None) } else if answer.consumers.is_empty() && answer.jobs.is_empty() { Err(format!("{name}: {}", answer.trouble)) } else { Ok(Some(format!("{name}: {}", answer.trouble))) }
+            if answer.ready {
+                Ok(None)
+            } else if answer.consumers.is_empty() && answer.jobs.is_empty() {
+                Err(format!("{name}: {}", answer.trouble))
+            } else {
+                Ok(Some(format!("{name}: {}", answer.trouble)))
+            }
         }
     }
 }

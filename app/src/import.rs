@@ -19,7 +19,8 @@ pub(crate) async fn run(links: &Links, args: &cli::Import) -> anyhow::Result<()>
     let content = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let tenant: TenantId = find_tenant(links, &args.tenant).await?.tenant_id.parse()?;
     let act = || Ctx { tenant: Some(tenant), ..ctx() };
-    let mut catalog = CatalogClient::new(links.to("catalog")?).max_encoding_message_size(LARGEST_FILE_BYTES).max_decoding_message_size(LARGEST_FILE_BYTES);
+    let mut catalog =
+        CatalogClient::new(links.to("catalog")?).max_encoding_message_size(LARGEST_FILE_BYTES).max_decoding_message_size(LARGEST_FILE_BYTES);
     let file_name = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let upload = catalog.upload_file(act().request(UploadFileRequest { content: content.into(), file_name })).await.map_err(told)?.into_inner();
     let upload = upload.upload.context("the upload was not answered")?;
@@ -66,7 +67,10 @@ async fn watch(catalog: &mut CatalogClient<Link>, act: impl Fn() -> Ctx, mut imp
 }
 
 fn report(import: &Import) -> anyhow::Result<()> {
-    println!("{} created, {} updated, {} unchanged, {} rejected ({} rows/s)", import.created, import.updated, import.unchanged, import.rejected, import.rows_per_second);
+    println!(
+        "{} created, {} updated, {} unchanged, {} rejected ({} rows/s)",
+        import.created, import.updated, import.unchanged, import.rejected, import.rows_per_second
+    );
     for reason in &import.reasons {
         println!("  {:>6} {}", reason.count, reason.reason);
     }

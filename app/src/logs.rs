@@ -16,5 +16,9 @@ pub(crate) fn start(log: &Log) {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
     };
     // A second start (in a test) keeps the first.
-    let _first_wins = if json { builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init() } else { builder.with_target(false).try_init() };
+    let _first_wins = if json {
+        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    } else {
+        builder.with_target(false).try_init()
+    };
 }

@@ -65,7 +65,9 @@ async fn act(settings: &Settings, command: &Command) -> anyhow::Result<()> {
     let access = Access::open(settings).await?;
     let done = match command {
         Command::Audit(AuditCommand::Verify { after }) => commands::verify_audit(&access.links, *after).await,
-        Command::Tenant(TenantCommand::Place { tenant, dedicated: _, cell }) => commands::place_tenant(&access.links, tenant, cell.as_deref().unwrap_or("dedicated")).await,
+        Command::Tenant(TenantCommand::Place { tenant, dedicated: _, cell }) => {
+            commands::place_tenant(&access.links, tenant, cell.as_deref().unwrap_or("dedicated")).await
+        }
         Command::Operator(args) => commands::add_operator(&access.links, args).await,
         Command::Import(args) => import::run(&access.links, args).await,
         _ => Ok(()),

@@ -64,7 +64,10 @@ impl Plan {
                 bail!("{} is to run here and at {address}: choose one", module.name);
             }
             if let Some(missing) = module.calls.iter().chain(module.hears).find(|name| !plan.reaches(name)) {
-                bail!("{} needs {missing}, which is neither here nor elsewhere: add it to --services, or say where it is with --remote {missing}=http://…", module.name);
+                bail!(
+                    "{} needs {missing}, which is neither here nor elsewhere: add it to --services, or say where it is with --remote {missing}=http://…",
+                    module.name
+                );
             }
         }
         Ok(plan)
@@ -96,7 +99,9 @@ mod tests {
 
     #[test]
     fn a_split_must_leave_nothing_out() {
-        let given = |services: &[&str], remote: &[&str]| Plan::new(&services.iter().map(ToString::to_string).collect::<Vec<_>>(), &remote.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let given = |services: &[&str], remote: &[&str]| {
+            Plan::new(&services.iter().map(ToString::to_string).collect::<Vec<_>>(), &remote.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
         assert!(given(&[], &[]).unwrap().reaches_all());
         let rest: Vec<_> = names().into_iter().filter(|name| *name != "inventory").collect();
         let plan = given(&[], &[&format!("{}=http://127.0.0.1:9001", rest.join(","))]).unwrap();

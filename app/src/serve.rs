@@ -44,7 +44,13 @@ impl Serving {
         }
     }
 
-    async fn listen(settings: &Settings, plan: &Plan, market: &Market, ports: Ports, figures: PrometheusHandle) -> anyhow::Result<(JoinSet<anyhow::Result<()>>, CancellationToken)> {
+    async fn listen(
+        settings: &Settings,
+        plan: &Plan,
+        market: &Market,
+        ports: Ports,
+        figures: PrometheusHandle,
+    ) -> anyhow::Result<(JoinSet<anyhow::Result<()>>, CancellationToken)> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         if let Some(listener) = ports.sandbox {
@@ -99,7 +105,10 @@ async fn bind(address: SocketAddr, flag: &str, key: &str) -> anyhow::Result<TcpL
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            bail!("port {} is taken: another program, perhaps another MarketHub, listens on {address}. Stop it, or choose another port with {flag} or {key} in markethub.toml", address.port())
+            bail!(
+                "port {} is taken: another program, perhaps another MarketHub, listens on {address}. Stop it, or choose another port with {flag} or {key} in markethub.toml",
+                address.port()
+            )
         }
         Err(error) => Err(error).with_context(|| format!("cannot listen on {address} ({key})")),
     }

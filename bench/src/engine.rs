@@ -154,7 +154,8 @@ mod tests {
     #[tokio::test]
     async fn failures_are_counted_and_told() {
         let plan = Plan { rate: 200, warm_up: Duration::ZERO, measured: Duration::from_millis(200), in_flight: 100 };
-        let outcome = run(plan, |number| async move { if number % 2 == 0 { Ok(()) } else { anyhow::bail!("HTTP 409: out of stock") } }).await.unwrap();
+        let outcome =
+            run(plan, |number| async move { if number % 2 == 0 { Ok(()) } else { anyhow::bail!("HTTP 409: out of stock") } }).await.unwrap();
         assert_eq!((outcome.succeeded, outcome.failed), (20, 20));
         assert_eq!(outcome.failures, ["HTTP 409: out of stock"]);
     }

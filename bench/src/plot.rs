@@ -46,7 +46,8 @@ pub(crate) fn draw(title: &str, outcome: &Outcome) -> String {
 
 fn latency(panel: &Panel, outcome: &Outcome) -> Markup {
     let last = float(u64::try_from(PERCENTILES.len() - 1).unwrap_or(1));
-    let values: Vec<f64> = PERCENTILES.iter().map(|(percentile, _)| float(outcome.latencies.value_at_quantile(percentile / 100.0)) / 1000.0).collect();
+    let values: Vec<f64> =
+        PERCENTILES.iter().map(|(percentile, _)| float(outcome.latencies.value_at_quantile(percentile / 100.0)) / 1000.0).collect();
     let top = nice(values.iter().copied().fold(0.0, f64::max));
     let points: Vec<(f64, f64)> = (0_u32..).zip(&values).map(|(at, value)| (panel.x(f64::from(at) / last), Panel::y(value / top))).collect();
     html! {
@@ -61,8 +62,10 @@ fn latency(panel: &Panel, outcome: &Outcome) -> Markup {
 fn throughput(panel: &Panel, outcome: &Outcome) -> Markup {
     let top = nice(outcome.per_second.iter().copied().map(f64::from).fold(0.0, f64::max));
     let seconds = u32::try_from(outcome.per_second.len()).unwrap_or(1).max(2);
-    let points: Vec<(f64, f64)> =
-        (0_u32..).zip(&outcome.per_second).map(|(at, count)| (panel.x(f64::from(at) / f64::from(seconds - 1)), Panel::y(f64::from(*count) / top))).collect();
+    let points: Vec<(f64, f64)> = (0_u32..)
+        .zip(&outcome.per_second)
+        .map(|(at, count)| (panel.x(f64::from(at) / f64::from(seconds - 1)), Panel::y(f64::from(*count) / top)))
+        .collect();
     html! {
         (frame(panel, "completed per second", top))
         text x=(panel.x(0.0)) y=(HEIGHT - MARGIN + 18.0) text-anchor="middle" fill="#374151" { "0 s" }

@@ -51,7 +51,10 @@ impl Report {
         if let Some(rate) = self.rate {
             rows.push(("asked".to_owned(), format!("{rate}/s")));
         }
-        rows.push(("completed".to_owned(), format!("{:.1}/s ({} in {:.1} s)", self.outcome.per_second_mean(), self.outcome.succeeded, self.outcome.measured.as_secs_f64())));
+        rows.push((
+            "completed".to_owned(),
+            format!("{:.1}/s ({} in {:.1} s)", self.outcome.per_second_mean(), self.outcome.succeeded, self.outcome.measured.as_secs_f64()),
+        ));
         rows.push(("failed, shed".to_owned(), format!("{}, {}", self.outcome.failed, self.outcome.shed)));
         for (quantile, name) in PERCENTILES {
             rows.push((name.to_owned(), format!("{:.2} ms", float(self.outcome.latencies.value_at_quantile(quantile)) / 1000.0)));
@@ -94,7 +97,13 @@ impl Report {
 /// The machine in one line: cores, memory, processor.
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let field = |text: &str, name: &str| text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split(':').nth(1)).unwrap_or("?").trim().to_owned();
+    let field = |text: &str, name: &str| {
+        text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split(':').nth(1)).unwrap_or("?").trim().to_owned()
+    };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    format!("Machine: {cores} cores, {}, memory {}; client, MarketHub and PostgreSQL on it together.", field(&read("/proc/cpuinfo"), "model name"), field(&read("/proc/meminfo"), "MemTotal"))
+    format!(
+        "Machine: {cores} cores, {}, memory {}; client, MarketHub and PostgreSQL on it together.",
+        field(&read("/proc/cpuinfo"), "model name"),
+        field(&read("/proc/meminfo"), "MemTotal")
+    )
 }

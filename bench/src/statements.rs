@@ -36,7 +36,8 @@ mod tests {
 
     #[test]
     fn a_metric_is_summed_over_its_labels_and_not_confused_with_longer_names() {
-        let metrics = "# HELP x\nmh_sql_statements_total{service=\"a\"} 2\nmh_sql_statements_total{service=\"b\"} 3.5\nmh_sql_statements_total_created 9\n";
+        let metrics =
+            "# HELP x\nmh_sql_statements_total{service=\"a\"} 2\nmh_sql_statements_total{service=\"b\"} 3.5\nmh_sql_statements_total_created 9\n";
         assert_eq!(sum(metrics, "mh_sql_statements_total"), Some(5.5));
         assert_eq!(sum(metrics, "absent"), None);
     }

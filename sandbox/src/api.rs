@@ -81,7 +81,10 @@ async fn with_faults(State(world): Shared, request: Request, next: Next) -> Resp
 /// Pages run no script, load nothing from elsewhere, and may only be left towards the merchant.
 async fn with_headers(State(world): Shared, request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
-    let policy = format!("default-src 'none'; style-src 'self'; form-action 'self' {}; frame-ancestors 'none'; base-uri 'none'", world.settings.return_origins.join(" "));
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; form-action 'self' {}; frame-ancestors 'none'; base-uri 'none'",
+        world.settings.return_origins.join(" ")
+    );
     let headers = answer.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -170,7 +173,8 @@ async fn transfer(world: &Arc<World>, id: &str, kind: MovementKind, headers: &He
     let request: MovementBody = read(body)?;
     text_within("reference", &request.reference, 0, 200)?;
     let prefix = if kind == MovementKind::Capture { "ch" } else { "re" };
-    let request = MovementRequest { id: world.new_id(prefix), key, reference: request.reference, amount_minor: request.amount_minor, last: request.last };
+    let request =
+        MovementRequest { id: world.new_id(prefix), key, reference: request.reference, amount_minor: request.amount_minor, last: request.last };
     answer(world.transfer(id, kind, request)?).await
 }
 

@@ -147,6 +147,7 @@ fn back_to_merchant(world: &World, payment: &Payment) -> Response {
             url.query_pairs_mut().append_pair("payment", &payment.id).append_pair("redirect_status", status);
             Redirect::to(url.as_str()).into_response()
         }
-        Err(_) => page("Done", &html! { h1 { "Done" } p { "The payment has " (status) ". You can close this page and return to the shop." } }).into_response(),
+        Err(_) => page("Done", &html! { h1 { "Done" } p { "The payment has " (status) ". You can close this page and return to the shop." } })
+            .into_response(),
     }
 }

@@ -96,7 +96,9 @@ fn back(mut url: Url, fields: &[(String, String)], made: &Result<Token, Error>) 
             query.append_pair(name, value);
         }
         match made {
-            Ok(token) => query.append_pair("payment_token", &token.id).append_pair("brand", &token.card.brand).append_pair("last4", &token.card.last4),
+            Ok(token) => {
+                query.append_pair("payment_token", &token.id).append_pair("brand", &token.card.brand).append_pair("last4", &token.card.last4)
+            }
             Err(Error::Invalid { field, message }) => query.append_pair("payment_error", message).append_pair("payment_error_field", field),
             Err(error) => query.append_pair("payment_error", &error.to_string()),
         };

@@ -51,7 +51,13 @@ struct MovementView<'a> {
 fn view_of<'a>(settings: &Settings, payment: &'a Payment) -> View<'a> {
     let movements = |kind| {
         let of_kind = payment.movements.iter().filter(move |movement| movement.kind == kind);
-        let shown = of_kind.map(|m| MovementView { id: &m.id, reference: &m.reference, amount_minor: m.amount_minor, status: m.status, failure: m.failure.as_ref() });
+        let shown = of_kind.map(|m| MovementView {
+            id: &m.id,
+            reference: &m.reference,
+            amount_minor: m.amount_minor,
+            status: m.status,
+            failure: m.failure.as_ref(),
+        });
         shown.collect()
     };
     View {
@@ -67,7 +73,12 @@ fn view_of<'a>(settings: &Settings, payment: &'a Payment) -> View<'a> {
         created: payment.created_ms / 1_000,
         next_action_url: (payment.status == Status::RequiresAction).then(|| format!("{}/challenge/{}", settings.public_url, payment.id)),
         failure: payment.failure.as_ref(),
-        card: payment.card.as_ref().map(|card| CardView { brand: &card.brand, last4: &card.last4, exp_month: card.exp_month, exp_year: card.exp_year }),
+        card: payment.card.as_ref().map(|card| CardView {
+            brand: &card.brand,
+            last4: &card.last4,
+            exp_month: card.exp_month,
+            exp_year: card.exp_year,
+        }),
         saved_method: payment.saved_method.as_deref(),
         captures: movements(MovementKind::Capture),
         refunds: movements(MovementKind::Refund),

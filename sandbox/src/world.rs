@@ -301,7 +301,8 @@ impl World {
             return Vec::new();
         }
         let behaviour = payment.behaviour();
-        let copies = if behaviour == Behaviour::DuplicateWebhooks || inner.shares.duplicate.strikes(faults.duplicate_webhooks_percent) { 3 } else { 1 };
+        let copies =
+            if behaviour == Behaviour::DuplicateWebhooks || inner.shares.duplicate.strikes(faults.duplicate_webhooks_percent) { 3 } else { 1 };
         // Of a "reordered" card the first event is late, so that what follows overtakes it.
         let overtaken = behaviour == Behaviour::ReorderedWebhooks && payment.version == 1;
         let late = behaviour == Behaviour::Delayed || overtaken || inner.shares.reorder.strikes(faults.reorder_webhooks_percent);
@@ -381,8 +382,13 @@ fn restore(path: &std::path::Path, settings: &Settings) -> Result<(Inner, Undeli
     let alive = inner.payments.len() + inner.methods.len() + inner.tokens.len() + undelivered.len();
     if lines > alive * 2 + SPARE_LINES {
         // Old states whose events still wait come first, so that the last line of a payment is its present.
-        let waiting = undelivered.values().map(|(head, payment)| Record::Change { payment: Box::new(payment.clone()), events: vec![head.clone()], used_token: None });
-        let payments = inner.payments.values().map(|payment| Record::Change { payment: Box::new(payment.clone()), events: Vec::new(), used_token: None });
+        let waiting = undelivered.values().map(|(head, payment)| Record::Change {
+            payment: Box::new(payment.clone()),
+            events: vec![head.clone()],
+            used_token: None,
+        });
+        let payments =
+            inner.payments.values().map(|payment| Record::Change { payment: Box::new(payment.clone()), events: Vec::new(), used_token: None });
         let tokens = inner.tokens.values().cloned().map(Record::Token);
         let methods = inner.methods.values().cloned().map(Record::Method);
         rewrite(path, waiting.chain(payments).chain(tokens).chain(methods))?;

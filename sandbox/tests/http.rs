@@ -57,7 +57,14 @@ impl Sandbox {
             webhook_secret: "whsec_test".into(),
             return_origins: vec!["http://shop.example/".into(), "http://127.0.0.1:8080".into()],
             data_dir: data_dir.to_owned(),
-            timings: Timings { later: quick, hang: Duration::from_secs(2), delay: quick, webhook_delay: quick * 5, retry: quick, ..Timings::default() },
+            timings: Timings {
+                later: quick,
+                hang: Duration::from_secs(2),
+                delay: quick,
+                webhook_delay: quick * 5,
+                retry: quick,
+                ..Timings::default()
+            },
             clock: Clock::System,
         };
         let stop = CancellationToken::new();
@@ -82,7 +89,8 @@ impl Sandbox {
     }
 
     async fn charge(&self, key: &str, token: &str) -> Value {
-        let body = json!({"reference": key, "amount_minor": 1000, "currency": "EUR", "token": token, "return_url": "http://shop.example/back?order=1"});
+        let body =
+            json!({"reference": key, "amount_minor": 1000, "currency": "EUR", "token": token, "return_url": "http://shop.example/back?order=1"});
         self.post("/v1/payments", key, &body).await.1
     }
 
@@ -123,7 +131,8 @@ async fn a_card_form_becomes_a_token_that_is_charged_captured_and_refunded_and_e
     let paid = sandbox.charge("pay_1", &token).await;
     assert_eq!((paid["status"].as_str(), paid["card"]["last4"].as_str()), (Some("authorised"), Some("4242")));
     assert_eq!(sandbox.charge("pay_1", &token).await, paid, "the same key again charges nothing again");
-    let (status, reused) = sandbox.post("/v1/payments", "pay_2", &json!({"reference": "x", "amount_minor": 1, "currency": "EUR", "token": token})).await;
+    let (status, reused) =
+        sandbox.post("/v1/payments", "pay_2", &json!({"reference": "x", "amount_minor": 1, "currency": "EUR", "token": token})).await;
     assert_eq!((status, reused["error"]["code"].as_str()), (400, Some("token_unusable")), "a token of the card form works once");
     let path = |action: &str| format!("/v1/payments/{}/{action}", paid["id"].as_str().unwrap());
     sandbox.post(&path("capture"), "c1", &json!({"amount_minor": 400})).await;
@@ -144,7 +153,8 @@ async fn every_test_card_does_what_its_documentation_says() {
     let sandbox = Sandbox::start(folder.path()).await;
     for card in test_cards() {
         let body = json!({"reference": card.token, "amount_minor": 1000, "currency": "EUR", "token": card.token});
-        let request = || sandbox.client.post(format!("{}/v1/payments", sandbox.url)).bearer_auth("sk_test").header("idempotency-key", card.token).json(&body);
+        let request =
+            || sandbox.client.post(format!("{}/v1/payments", sandbox.url)).bearer_auth("sk_test").header("idempotency-key", card.token).json(&body);
         let first = request().send().await;
         assert_eq!(first.is_err(), card.token == "tok_times_out", "{}", card.token);
         let payment: Value = request().send().await.unwrap().json().await.unwrap();
@@ -189,7 +199,15 @@ async fn a_wrong_card_comes_back_with_its_field_and_a_foreign_return_url_goes_no
     let location = sandbox.card_form("4242 4242 4242 4241", "http://shop.example/").await.unwrap();
     assert_eq!(query_of(&location, "payment_error_field").as_deref(), Some("number"));
     assert!(query_of(&location, "payment_token").is_none());
-    for foreign in ["http://evil.example/", "http://shop.example.evil.example/", "javascript:alert(1)", "http://u:p@shop.example/", "https://shop.example/", "http://localhost:8081/", "/relative"] {
+    for foreign in [
+        "http://evil.example/",
+        "http://shop.example.evil.example/",
+        "javascript:alert(1)",
+        "http://u:p@shop.example/",
+        "https://shop.example/",
+        "http://localhost:8081/",
+        "/relative",
+    ] {
         assert_eq!(sandbox.card_form("4242424242424242", foreign).await, Err(400), "{foreign}");
     }
     for own in ["http://localhost:8080/a", "http://127.0.0.1:8080/", "http://[::1]:8080/"] {
@@ -251,7 +269,8 @@ async fn faults_come_and_go_on_demand() {
     assert_eq!(status, 503);
     set(json!({"timeout_after_success_percent": 100})).await.unwrap();
     let body = json!({"reference": "t", "amount_minor": 5, "currency": "EUR", "token": "tok_visa"});
-    let timed_out = sandbox.client.post(format!("{}/v1/payments", sandbox.url)).bearer_auth("sk_test").header("idempotency-key", "t").json(&body).send().await;
+    let timed_out =
+        sandbox.client.post(format!("{}/v1/payments", sandbox.url)).bearer_auth("sk_test").header("idempotency-key", "t").json(&body).send().await;
     assert!(timed_out.unwrap_err().is_timeout());
     sandbox.client.delete(format!("{}/v1/faults", sandbox.url)).bearer_auth("sk_test").send().await.unwrap();
     assert_eq!(sandbox.get("/v1/payments?idempotency_key=t").await["status"], "authorised", "it was charged although nobody heard");

@@ -34,7 +34,8 @@ const fn in_options(goods: Goods, option: Option<(&'static str, &'static [&'stat
     Goods { option, ..goods }
 }
 
-pub(super) const STYLES: [&str; 14] = ["Classic", "Everyday", "Nordic", "Compact", "Studio", "Heritage", "Quiet", "Bright", "Soft", "Alpine", "Harbour", "Morning", "Field", "Linear"];
+pub(super) const STYLES: [&str; 14] =
+    ["Classic", "Everyday", "Nordic", "Compact", "Studio", "Heritage", "Quiet", "Bright", "Soft", "Alpine", "Harbour", "Morning", "Field", "Linear"];
 
 pub(super) const TRADES: [Trade; 10] = [
     Trade {

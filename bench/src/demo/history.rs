@@ -39,7 +39,13 @@ pub(super) async fn play(http: &Http, sellers: &[Caller]) -> anyhow::Result<usiz
     Ok(placed)
 }
 
-async fn place(http: &Http, buyer: &Caller, sellers: &BTreeMap<&str, &Caller>, baskets: &[[market::Sellable; 3]], dice: &mut Dice) -> anyhow::Result<()> {
+async fn place(
+    http: &Http,
+    buyer: &Caller,
+    sellers: &BTreeMap<&str, &Caller>,
+    baskets: &[[market::Sellable; 3]],
+    dice: &mut Dice,
+) -> anyhow::Result<()> {
     let basket = dice.one_of(baskets).context("the market has nothing to buy")?;
     let take = usize::try_from(1 + dice.below(3))?;
     let items: Vec<&market::Sellable> = basket.iter().take(take).collect();
@@ -66,7 +72,9 @@ async fn fulfil(http: &Http, seller: &Caller, part: &str, luck: u32) -> anyhow::
         return Ok(());
     }
     http.post(&format!("{at}/pack"), seller, &json!({})).await?;
-    let shipped = http.post(&format!("{at}/ship"), seller, &json!({ "carrier": "Demo Post", "tracking_number": format!("DP{}", part.get(4..16).unwrap_or("0")) })).await?;
+    let shipped = http
+        .post(&format!("{at}/ship"), seller, &json!({ "carrier": "Demo Post", "tracking_number": format!("DP{}", part.get(4..16).unwrap_or("0")) }))
+        .await?;
     if luck < 6 {
         return Ok(());
     }

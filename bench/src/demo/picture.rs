@@ -53,19 +53,100 @@ use Ink::{Accent, Light, Main, Shade};
 
 const fn forms(drawing: Drawing) -> &'static [(Form, Ink)] {
     match drawing {
-        Drawing::Mug => &[(Ring(0.68, 0.52, 0.12, 0.05), Shade), (Taper(0.46, 0.3, 0.76, 0.21, 0.19), Main), (Plate(0.46, 0.31, 0.21, 0.02, 0.02), Light), (Plate(0.46, 0.6, 0.2, 0.025, 0.0), Accent)],
-        Drawing::Lamp => &[(Plate(0.5, 0.8, 0.18, 0.025, 0.02), Shade), (Stroke(0.5, 0.78, 0.5, 0.44, 0.025), Shade), (Taper(0.5, 0.2, 0.46, 0.11, 0.24), Main), (Plate(0.5, 0.46, 0.24, 0.012, 0.01), Light), (Disc(0.5, 0.5, 0.03), Accent)],
-        Drawing::Headphones => &[(Arch(0.5, 0.5, 0.26, 0.05), Main), (Plate(0.25, 0.58, 0.06, 0.13, 0.05), Main), (Plate(0.75, 0.58, 0.06, 0.13, 0.05), Main), (Plate(0.31, 0.58, 0.035, 0.11, 0.03), Shade), (Plate(0.69, 0.58, 0.035, 0.11, 0.03), Shade), (Disc(0.25, 0.58, 0.02), Accent)],
-        Drawing::Bag => &[(Arch(0.5, 0.36, 0.13, 0.035), Shade), (Plate(0.5, 0.55, 0.23, 0.23, 0.07), Main), (Plate(0.5, 0.66, 0.17, 0.1, 0.03), Shade), (Plate(0.5, 0.44, 0.23, 0.018, 0.0), Light), (Plate(0.5, 0.6, 0.03, 0.025, 0.01), Accent)],
-        Drawing::Shoe => &[(Plate(0.5, 0.68, 0.32, 0.045, 0.045), Light), (Taper(0.34, 0.36, 0.66, 0.12, 0.15), Main), (Plate(0.56, 0.58, 0.25, 0.08, 0.08), Main), (Stroke(0.42, 0.46, 0.54, 0.54, 0.02), Accent), (Stroke(0.46, 0.43, 0.58, 0.51, 0.02), Accent), (Plate(0.34, 0.36, 0.12, 0.02, 0.02), Shade)],
-        Drawing::Book => &[(Plate(0.52, 0.51, 0.2, 0.27, 0.015), Shade), (Plate(0.5, 0.49, 0.2, 0.27, 0.015), Main), (Plate(0.33, 0.49, 0.02, 0.27, 0.0), Shade), (Plate(0.53, 0.4, 0.11, 0.05, 0.01), Light), (Plate(0.64, 0.49, 0.012, 0.27, 0.0), Accent)],
-        Drawing::Bottle => &[(Plate(0.5, 0.24, 0.055, 0.05, 0.015), Shade), (Taper(0.5, 0.28, 0.4, 0.06, 0.14), Main), (Plate(0.5, 0.6, 0.14, 0.22, 0.04), Main), (Plate(0.5, 0.6, 0.14, 0.07, 0.0), Light), (Plate(0.41, 0.56, 0.012, 0.15, 0.012), Accent)],
-        Drawing::Pot => &[(Stroke(0.5, 0.5, 0.36, 0.22, 0.03), Accent), (Stroke(0.5, 0.5, 0.64, 0.22, 0.03), Accent), (Stroke(0.5, 0.5, 0.5, 0.16, 0.03), Accent), (Taper(0.5, 0.46, 0.8, 0.2, 0.15), Main), (Plate(0.5, 0.47, 0.22, 0.035, 0.02), Shade), (Plate(0.42, 0.64, 0.014, 0.1, 0.014), Light)],
-        Drawing::Speaker => &[(Plate(0.5, 0.5, 0.19, 0.31, 0.05), Main), (Disc(0.5, 0.62, 0.13), Shade), (Disc(0.5, 0.62, 0.06), Light), (Disc(0.5, 0.34, 0.07), Shade), (Disc(0.5, 0.34, 0.03), Accent)],
-        Drawing::Folded => &[(Plate(0.5, 0.7, 0.29, 0.075, 0.05), Shade), (Plate(0.5, 0.56, 0.28, 0.075, 0.05), Main), (Plate(0.5, 0.42, 0.27, 0.075, 0.05), Light), (Plate(0.34, 0.42, 0.02, 0.075, 0.0), Accent), (Plate(0.34, 0.56, 0.02, 0.075, 0.0), Accent)],
-        Drawing::Shirt => &[(Stroke(0.3, 0.36, 0.2, 0.52, 0.12), Shade), (Stroke(0.7, 0.36, 0.8, 0.52, 0.12), Shade), (Taper(0.5, 0.28, 0.76, 0.2, 0.19), Main), (Disc(0.5, 0.28, 0.07), Light), (Plate(0.57, 0.42, 0.035, 0.035, 0.005), Accent)],
-        Drawing::Blocks => &[(Plate(0.36, 0.68, 0.12, 0.12, 0.02), Main), (Plate(0.63, 0.68, 0.12, 0.12, 0.02), Shade), (Plate(0.5, 0.42, 0.12, 0.12, 0.02), Light), (Disc(0.36, 0.68, 0.05), Accent), (Plate(0.63, 0.68, 0.045, 0.045, 0.0), Accent), (Ring(0.5, 0.42, 0.045, 0.025), Accent)],
-        Drawing::Lock => &[(Arch(0.5, 0.44, 0.13, 0.05), Shade), (Plate(0.5, 0.58, 0.2, 0.16, 0.03), Main), (Disc(0.5, 0.56, 0.035), Accent), (Stroke(0.5, 0.57, 0.5, 0.65, 0.025), Accent), (Plate(0.5, 0.44, 0.2, 0.012, 0.0), Light)],
+        Drawing::Mug => &[
+            (Ring(0.68, 0.52, 0.12, 0.05), Shade),
+            (Taper(0.46, 0.3, 0.76, 0.21, 0.19), Main),
+            (Plate(0.46, 0.31, 0.21, 0.02, 0.02), Light),
+            (Plate(0.46, 0.6, 0.2, 0.025, 0.0), Accent),
+        ],
+        Drawing::Lamp => &[
+            (Plate(0.5, 0.8, 0.18, 0.025, 0.02), Shade),
+            (Stroke(0.5, 0.78, 0.5, 0.44, 0.025), Shade),
+            (Taper(0.5, 0.2, 0.46, 0.11, 0.24), Main),
+            (Plate(0.5, 0.46, 0.24, 0.012, 0.01), Light),
+            (Disc(0.5, 0.5, 0.03), Accent),
+        ],
+        Drawing::Headphones => &[
+            (Arch(0.5, 0.5, 0.26, 0.05), Main),
+            (Plate(0.25, 0.58, 0.06, 0.13, 0.05), Main),
+            (Plate(0.75, 0.58, 0.06, 0.13, 0.05), Main),
+            (Plate(0.31, 0.58, 0.035, 0.11, 0.03), Shade),
+            (Plate(0.69, 0.58, 0.035, 0.11, 0.03), Shade),
+            (Disc(0.25, 0.58, 0.02), Accent),
+        ],
+        Drawing::Bag => &[
+            (Arch(0.5, 0.36, 0.13, 0.035), Shade),
+            (Plate(0.5, 0.55, 0.23, 0.23, 0.07), Main),
+            (Plate(0.5, 0.66, 0.17, 0.1, 0.03), Shade),
+            (Plate(0.5, 0.44, 0.23, 0.018, 0.0), Light),
+            (Plate(0.5, 0.6, 0.03, 0.025, 0.01), Accent),
+        ],
+        Drawing::Shoe => &[
+            (Plate(0.5, 0.68, 0.32, 0.045, 0.045), Light),
+            (Taper(0.34, 0.36, 0.66, 0.12, 0.15), Main),
+            (Plate(0.56, 0.58, 0.25, 0.08, 0.08), Main),
+            (Stroke(0.42, 0.46, 0.54, 0.54, 0.02), Accent),
+            (Stroke(0.46, 0.43, 0.58, 0.51, 0.02), Accent),
+            (Plate(0.34, 0.36, 0.12, 0.02, 0.02), Shade),
+        ],
+        Drawing::Book => &[
+            (Plate(0.52, 0.51, 0.2, 0.27, 0.015), Shade),
+            (Plate(0.5, 0.49, 0.2, 0.27, 0.015), Main),
+            (Plate(0.33, 0.49, 0.02, 0.27, 0.0), Shade),
+            (Plate(0.53, 0.4, 0.11, 0.05, 0.01), Light),
+            (Plate(0.64, 0.49, 0.012, 0.27, 0.0), Accent),
+        ],
+        Drawing::Bottle => &[
+            (Plate(0.5, 0.24, 0.055, 0.05, 0.015), Shade),
+            (Taper(0.5, 0.28, 0.4, 0.06, 0.14), Main),
+            (Plate(0.5, 0.6, 0.14, 0.22, 0.04), Main),
+            (Plate(0.5, 0.6, 0.14, 0.07, 0.0), Light),
+            (Plate(0.41, 0.56, 0.012, 0.15, 0.012), Accent),
+        ],
+        Drawing::Pot => &[
+            (Stroke(0.5, 0.5, 0.36, 0.22, 0.03), Accent),
+            (Stroke(0.5, 0.5, 0.64, 0.22, 0.03), Accent),
+            (Stroke(0.5, 0.5, 0.5, 0.16, 0.03), Accent),
+            (Taper(0.5, 0.46, 0.8, 0.2, 0.15), Main),
+            (Plate(0.5, 0.47, 0.22, 0.035, 0.02), Shade),
+            (Plate(0.42, 0.64, 0.014, 0.1, 0.014), Light),
+        ],
+        Drawing::Speaker => &[
+            (Plate(0.5, 0.5, 0.19, 0.31, 0.05), Main),
+            (Disc(0.5, 0.62, 0.13), Shade),
+            (Disc(0.5, 0.62, 0.06), Light),
+            (Disc(0.5, 0.34, 0.07), Shade),
+            (Disc(0.5, 0.34, 0.03), Accent),
+        ],
+        Drawing::Folded => &[
+            (Plate(0.5, 0.7, 0.29, 0.075, 0.05), Shade),
+            (Plate(0.5, 0.56, 0.28, 0.075, 0.05), Main),
+            (Plate(0.5, 0.42, 0.27, 0.075, 0.05), Light),
+            (Plate(0.34, 0.42, 0.02, 0.075, 0.0), Accent),
+            (Plate(0.34, 0.56, 0.02, 0.075, 0.0), Accent),
+        ],
+        Drawing::Shirt => &[
+            (Stroke(0.3, 0.36, 0.2, 0.52, 0.12), Shade),
+            (Stroke(0.7, 0.36, 0.8, 0.52, 0.12), Shade),
+            (Taper(0.5, 0.28, 0.76, 0.2, 0.19), Main),
+            (Disc(0.5, 0.28, 0.07), Light),
+            (Plate(0.57, 0.42, 0.035, 0.035, 0.005), Accent),
+        ],
+        Drawing::Blocks => &[
+            (Plate(0.36, 0.68, 0.12, 0.12, 0.02), Main),
+            (Plate(0.63, 0.68, 0.12, 0.12, 0.02), Shade),
+            (Plate(0.5, 0.42, 0.12, 0.12, 0.02), Light),
+            (Disc(0.36, 0.68, 0.05), Accent),
+            (Plate(0.63, 0.68, 0.045, 0.045, 0.0), Accent),
+            (Ring(0.5, 0.42, 0.045, 0.025), Accent),
+        ],
+        Drawing::Lock => &[
+            (Arch(0.5, 0.44, 0.13, 0.05), Shade),
+            (Plate(0.5, 0.58, 0.2, 0.16, 0.03), Main),
+            (Disc(0.5, 0.56, 0.035), Accent),
+            (Stroke(0.5, 0.57, 0.5, 0.65, 0.025), Accent),
+            (Plate(0.5, 0.44, 0.2, 0.012, 0.0), Light),
+        ],
     }
 }
 
@@ -143,7 +224,8 @@ pub(super) fn draw(drawing: Drawing, tone: u32) -> anyhow::Result<Vec<u8>> {
         }
     }
     let mut png = Vec::new();
-    let encoder = image::codecs::png::PngEncoder::new_with_quality(&mut png, image::codecs::png::CompressionType::Fast, image::codecs::png::FilterType::Up);
+    let encoder =
+        image::codecs::png::PngEncoder::new_with_quality(&mut png, image::codecs::png::CompressionType::Fast, image::codecs::png::FilterType::Up);
     encoder.write_image(&pixels, SIDE, SIDE, ExtendedColorType::Rgb8)?;
     Ok(png)
 }
@@ -163,7 +245,21 @@ mod tests {
 
     #[test]
     fn every_drawing_draws() {
-        for drawing in [Drawing::Mug, Drawing::Lamp, Drawing::Headphones, Drawing::Bag, Drawing::Shoe, Drawing::Book, Drawing::Bottle, Drawing::Pot, Drawing::Speaker, Drawing::Folded, Drawing::Shirt, Drawing::Blocks, Drawing::Lock] {
+        for drawing in [
+            Drawing::Mug,
+            Drawing::Lamp,
+            Drawing::Headphones,
+            Drawing::Bag,
+            Drawing::Shoe,
+            Drawing::Book,
+            Drawing::Bottle,
+            Drawing::Pot,
+            Drawing::Speaker,
+            Drawing::Folded,
+            Drawing::Shirt,
+            Drawing::Blocks,
+            Drawing::Lock,
+        ] {
             assert!(!draw(drawing, 7).unwrap().is_empty(), "{drawing:?}");
         }
     }

@@ -129,7 +129,9 @@ impl Product {
         let price = |cents: u32| json!({ "amount_minor": cents, "currency": "USD" });
         let variant = |sku: String, options: Value| {
             let mut variant = json!({ "sku": sku, "price": price(self.cents), "weight_grams": self.goods.grams, "options": options });
-            if self.reduced && let Some(variant) = variant.as_object_mut() {
+            if self.reduced
+                && let Some(variant) = variant.as_object_mut()
+            {
                 variant.insert("list_price".to_owned(), price(self.cents + self.cents / 4));
             }
             variant
@@ -138,7 +140,10 @@ impl Product {
             None => vec![variant(self.sku.clone(), json!([]))],
             Some((name, values)) => {
                 let first = values.iter().take(1).map(|value| variant(self.sku.clone(), json!([{ "name": name, "value": value }])));
-                let others = values.iter().skip(1).map(|value| variant(format!("{}-{}", self.sku, value.replace(' ', "")), json!([{ "name": name, "value": value }])));
+                let others = values
+                    .iter()
+                    .skip(1)
+                    .map(|value| variant(format!("{}-{}", self.sku, value.replace(' ', "")), json!([{ "name": name, "value": value }])));
                 first.chain(others).collect()
             }
         }
@@ -146,7 +151,10 @@ impl Product {
 
     fn description(&self) -> String {
         let noun = self.goods.noun.to_lowercase();
-        format!("<p>A {noun} by {}, made to be used every day and to last.</p><ul><li>Weight: {} g</li><li>Two-year warranty</li><li>Ships from stock</li></ul>", self.brand, self.goods.grams)
+        format!(
+            "<p>A {noun} by {}, made to be used every day and to last.</p><ul><li>Weight: {} g</li><li>Two-year warranty</li><li>Ships from stock</li></ul>",
+            self.brand, self.goods.grams
+        )
     }
 }
 

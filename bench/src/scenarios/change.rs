@@ -18,7 +18,8 @@ pub(super) async fn run(args: &BenchArgs, http: &Http) -> anyhow::Result<Report>
     let tenant = seller.tenant.clone().unwrap_or_default();
     let page = http.get(&format!("/v1/search?limit=100&tenant_id={tenant}"), &Caller::default()).await?;
     let hits = page.pointer("/hits").and_then(Value::as_array).cloned().unwrap_or_default();
-    let targets: Vec<(String, String)> = hits.iter().map(|hit| Ok((text(hit, "/product_id")?, text(hit, "/variant_id")?))).collect::<anyhow::Result<_>>()?;
+    let targets: Vec<(String, String)> =
+        hits.iter().map(|hit| Ok((text(hit, "/product_id")?, text(hit, "/variant_id")?))).collect::<anyhow::Result<_>>()?;
     anyhow::ensure!(!targets.is_empty(), "the demo seller has no listed product");
     let targets = Arc::new(targets);
     let what = format!("stock set by the seller until its listing shows it, {} products", targets.len());

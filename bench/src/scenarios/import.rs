@@ -55,7 +55,8 @@ pub(super) async fn run(args: &BenchArgs, http: &Http) -> anyhow::Result<Report>
 }
 
 fn feed(rows: u32, mark: &str) -> String {
-    const THINGS: [&str; 8] = ["Wireless Headphones", "Desk Lamp", "Coffee Grinder", "Travel Mug", "Laptop Stand", "Cable Lock", "Running Shoes", "Camera Bag"];
+    const THINGS: [&str; 8] =
+        ["Wireless Headphones", "Desk Lamp", "Coffee Grinder", "Travel Mug", "Laptop Stand", "Cable Lock", "Running Shoes", "Camera Bag"];
     const MAKERS: [&str; 6] = ["Norden", "Halcyon", "Brightwell", "Kestrel", "Ostara", "Pinefield"];
     let mut feed = String::from("sku,title,brand,price,description\n");
     for row in 0..rows {

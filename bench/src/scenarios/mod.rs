@@ -45,6 +45,9 @@ where
     let after = statements::read(http).await;
     // The counters include the warm-up, so they are scaled to the part that was measured.
     let share = plan.measured.as_secs_f64() / (plan.warm_up + plan.measured).as_secs_f64();
-    let before = statements::Counters { statements: before.statements.zip(after.statements).map(|(before, after)| after - (after - before) * share), ..before };
+    let before = statements::Counters {
+        statements: before.statements.zip(after.statements).map(|(before, after)| after - (after - before) * share),
+        ..before
+    };
     Ok(Report { name, what, rate: Some(plan.rate), outcome, before, after, figures: Vec::new(), faults: Vec::new() })
 }

@@ -94,7 +94,8 @@ fn start(document: &Value) -> Markup {
 
 fn service(document: &Value, tag: &Value) -> Markup {
     let name = text(tag, "name");
-    let operations = entries(document, "paths").flat_map(|(path, verbs)| verbs.as_object().into_iter().flatten().map(move |(verb, operation)| (path, verb, operation)));
+    let operations = entries(document, "paths")
+        .flat_map(|(path, verbs)| verbs.as_object().into_iter().flatten().map(move |(verb, operation)| (path, verb, operation)));
     html! {
         section {
             h2 id=(name) { (name) }
@@ -177,7 +178,9 @@ fn kind_of(schema: &Value) -> Markup {
         return html! { a href={ "#type-" (name) } { (name) } };
     }
     let bounds = ["maxLength", "maxItems", "minimum", "maximum", "pattern", "format"];
-    let told = bounds.iter().filter_map(|word| schema.get(*word).map(|bound| format!("{word} {}", bound.as_str().map_or_else(|| bound.to_string(), ToOwned::to_owned))));
+    let told = bounds
+        .iter()
+        .filter_map(|word| schema.get(*word).map(|bound| format!("{word} {}", bound.as_str().map_or_else(|| bound.to_string(), ToOwned::to_owned))));
     html! {
         em {
             @if let Some(items) = schema.get("items") { "list of " (kind_of(items)) }

@@ -85,7 +85,14 @@ fn other_method(asked: &Method, methods: &[String]) -> Answer {
     Answer { limit: None, result: Ok(response) }
 }
 
-async fn answer(rest: Arc<Rest>, operation: Arc<Operation>, captured: Vec<String>, request_id: &str, address: Option<IpAddr>, request: Request) -> Answer {
+async fn answer(
+    rest: Arc<Rest>,
+    operation: Arc<Operation>,
+    captured: Vec<String>,
+    request_id: &str,
+    address: Option<IpAddr>,
+    request: Request,
+) -> Answer {
     let now = Instant::now();
     let by_address = address.and_then(|address| rest.by_address.take(address, now));
     if let Some(problem) = exceeded(by_address) {

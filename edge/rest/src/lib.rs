@@ -83,7 +83,8 @@ pub fn router(settings: Settings) -> anyhow::Result<Router> {
         links.insert(*service, settings.links.to(service)?);
     }
     let document = openapi::document(&contracts, &settings.public_url);
-    let elsewhere: Vec<String> = contracts.operations.iter().map(|operation| operation.path.clone()).filter(|path| !path.starts_with("/v1/")).collect();
+    let elsewhere: Vec<String> =
+        contracts.operations.iter().map(|operation| operation.path.clone()).filter(|path| !path.starts_with("/v1/")).collect();
     let config = settings.config;
     let cors = cors(&config)?;
     let rest = Arc::new(Rest {

@@ -67,9 +67,11 @@ impl Contracts {
         let mut read = Self { schema: Schema::default(), operations: Vec::new(), pools: Vec::new() };
         for (service, descriptors) in contracts {
             let pool = DescriptorPool::decode(*descriptors).with_context(|| format!("reading the contract of {service}"))?;
-            for method in pool.services().filter(|known| !known.full_name().starts_with("kit.")).flat_map(|known| known.methods().collect::<Vec<_>>()) {
+            for method in pool.services().filter(|known| !known.full_name().starts_with("kit.")).flat_map(|known| known.methods().collect::<Vec<_>>())
+            {
                 if let Some((verb, path, body)) = contract::http(&method) {
-                    let operation = read.operation(service, &method, verb, path, &body).with_context(|| format!("the REST form of {}", method.full_name()))?;
+                    let operation =
+                        read.operation(service, &method, verb, path, &body).with_context(|| format!("the REST form of {}", method.full_name()))?;
                     read.operations.push(Arc::new(operation));
                 }
             }
@@ -87,7 +89,8 @@ impl Contracts {
         };
         ensure!(!matches!(output, Output::Events(_)) || verb == Method::GET, "a stream is read with GET");
         let segments = template(&path)?;
-        let path_fields: Vec<String> = segments.iter().filter_map(|segment| if let Segment::Field { name, .. } = segment { Some(name.clone()) } else { None }).collect();
+        let path_fields: Vec<String> =
+            segments.iter().filter_map(|segment| if let Segment::Field { name, .. } = segment { Some(name.clone()) } else { None }).collect();
         let request = self.schema.message(input).context("the request was just added")?;
         for name in &path_fields {
             ensure!(request.named(name).is_some(), "the path names the field {name}, which the request does not have");
@@ -97,7 +100,12 @@ impl Contracts {
             "*" => Body::All,
             name => {
                 let field = request.named(name).with_context(|| format!("the body is the field {name}, which the request does not have"))?;
-                let max_bytes = method.input().get_field_by_name(name).and_then(|field| contract::rules(&field)).map(|rules| rules.max_len).filter(|max| *max > 0);
+                let max_bytes = method
+                    .input()
+                    .get_field_by_name(name)
+                    .and_then(|field| contract::rules(&field))
+                    .map(|rules| rules.max_len)
+                    .filter(|max| *max > 0);
                 Body::Raw { field: field.clone(), max_bytes }
             }
         };
@@ -125,7 +133,11 @@ impl Contracts {
 
 /// The version of the resource an answer carries: its own, or that of the one message in it that has one.
 fn version_of(output: &MessageDescriptor) -> Option<Vec<u32>> {
-    let own = |message: &MessageDescriptor| message.get_field_by_name("version").filter(|field| matches!(field.kind(), ProtoKind::Uint32 | ProtoKind::Uint64 | ProtoKind::Int64 | ProtoKind::Int32));
+    let own = |message: &MessageDescriptor| {
+        message
+            .get_field_by_name("version")
+            .filter(|field| matches!(field.kind(), ProtoKind::Uint32 | ProtoKind::Uint64 | ProtoKind::Int64 | ProtoKind::Int32))
+    };
     if let Some(field) = own(output) {
         return Some(vec![field.number()]);
     }

@@ -72,7 +72,14 @@ impl From<Status> for Problem {
         let http = StatusCode::from_u16(kit_rpc::http_status(problem.code)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // What we did not mean to say is not said.
         let detail = if problem.code == Code::Internal { "something went wrong on our side; it has been logged".to_owned() } else { problem.message };
-        Self { http, code: word(problem.code), reason: problem.reason, detail, violations: problem.violations, retry_after_seconds: problem.retry_after_seconds }
+        Self {
+            http,
+            code: word(problem.code),
+            reason: problem.reason,
+            detail,
+            violations: problem.violations,
+            retry_after_seconds: problem.retry_after_seconds,
+        }
     }
 }
 

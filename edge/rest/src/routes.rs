@@ -48,15 +48,17 @@ pub(crate) enum RouteError {
 pub(crate) fn template(path: &str) -> Result<Vec<Segment>, RouteError> {
     let malformed = || RouteError::Template(path.to_owned());
     let rest = path.strip_prefix('/').ok_or_else(malformed)?;
-    rest.split('/').map(|segment| match segment.split_once('{') {
-        None if segment.is_empty() || segment.contains('}') => Err(malformed()),
-        None => Ok(Segment::Literal(segment.to_owned())),
-        Some((before, field)) => {
-            let (name, after) = field.split_once('}').filter(|(name, after)| !name.is_empty() && !after.contains(['{', '}'])).ok_or_else(malformed)?;
-            Ok(Segment::Field { before: before.to_owned(), name: name.to_owned(), after: after.to_owned() })
-        }
-    })
-    .collect()
+    rest.split('/')
+        .map(|segment| match segment.split_once('{') {
+            None if segment.is_empty() || segment.contains('}') => Err(malformed()),
+            None => Ok(Segment::Literal(segment.to_owned())),
+            Some((before, field)) => {
+                let (name, after) =
+                    field.split_once('}').filter(|(name, after)| !name.is_empty() && !after.contains(['{', '}'])).ok_or_else(malformed)?;
+                Ok(Segment::Field { before: before.to_owned(), name: name.to_owned(), after: after.to_owned() })
+            }
+        })
+        .collect()
 }
 
 impl Routes {

@@ -159,7 +159,10 @@ fn map(schema: &Schema, keys: &Kind, kind: &Kind, values: &[Value<'_>], out: &mu
 }
 
 fn whole(int: Int, value: Option<Value<'_>>, out: &mut Vec<u8>) -> Result<(), Malformed> {
-    let narrow = |raw: u64| { let [a, b, c, d, ..] = raw.to_le_bytes(); [a, b, c, d] };
+    let narrow = |raw: u64| {
+        let [a, b, c, d, ..] = raw.to_le_bytes();
+        [a, b, c, d]
+    };
     let written = match (int, value) {
         (_, None) => write!(out, "0"),
         (Int::Int32, Some(Value::Varint(raw))) => write!(out, "{}", i32::from_le_bytes(narrow(raw))),

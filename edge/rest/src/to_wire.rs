@@ -149,7 +149,11 @@ impl<'a> Writer<'a> {
                 for (at, item) in items.iter().enumerate() {
                     let length = self.path.len();
                     self.path.push_str(&format!("[{at}]"));
-                    if item.is_null() { self.violate("must not be null") } else { self.value(field, item, true) }
+                    if item.is_null() {
+                        self.violate("must not be null")
+                    } else {
+                        self.value(field, item, true)
+                    }
                     self.path.truncate(length);
                 }
             }

@@ -12,9 +12,7 @@ use crate::ui::form::Form;
 use crate::visit::Visit;
 
 pub(crate) struct UploadedFile {
-    pub(crate) field: String,
     pub(crate) name: String,
-    pub(crate) content_type: String,
     pub(crate) content: Bytes,
 }
 
@@ -41,9 +39,8 @@ impl FromRequest<Web> for Uploaded {
                 if !proof_seen {
                     proven(visit.as_deref(), "")?;
                 }
-                let content_type = part.content_type().unwrap_or("application/octet-stream").to_owned();
                 let content = part.bytes().await.map_err(|_| Failure::invalid("the file is too large"))?;
-                files.push(UploadedFile { field, name, content_type, content });
+                files.push(UploadedFile { name, content });
                 continue;
             }
             let value = part.text().await.map_err(unreadable)?;

@@ -66,7 +66,10 @@ async fn every_answer_says_what_the_browser_may_do() {
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{page}: {policy}");
         assert_eq!(text(&response, header::X_CONTENT_TYPE_OPTIONS), "nosniff");
         assert!(!text(&response, header::STRICT_TRANSPORT_SECURITY).is_empty());
-        assert!(cookies(&response).iter().all(|cookie| cookie.starts_with("__Host-") && cookie.contains("Secure") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax")));
+        assert!(cookies(&response).iter().all(|cookie| cookie.starts_with("__Host-")
+            && cookie.contains("Secure")
+            && cookie.contains("HttpOnly")
+            && cookie.contains("SameSite=Lax")));
     }
 }
 
@@ -76,12 +79,20 @@ async fn a_form_without_its_proof_is_refused() {
     let (response, _) = get(&market, "/sign-in").await;
     let token = cookies(&response).iter().find_map(|cookie| cookie.strip_prefix("mh_csrf=")?.split(';').next().map(str::to_owned)).unwrap();
     let post = |cookie: &str, body: &str, site: &str| {
-        let request = Request::post("/theme").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").header(header::COOKIE, format!("mh_csrf={cookie}"));
+        let request = Request::post("/theme")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::COOKIE, format!("mh_csrf={cookie}"));
         let request = if site.is_empty() { request } else { request.header("sec-fetch-site", site) };
         request.body(Body::from(body.to_owned())).unwrap()
     };
     let proven = format!("theme=dark&next=%2Fcart&csrf={token}");
-    for (cookie, body, site) in [(token.as_str(), "theme=dark", ""), ("", proven.as_str(), ""), (&token, "theme=dark&csrf=00000000000000000000000000000000", ""), (&token, &proven, "cross-site"), (&token, &proven, "same-site")] {
+    for (cookie, body, site) in [
+        (token.as_str(), "theme=dark", ""),
+        ("", proven.as_str(), ""),
+        (&token, "theme=dark&csrf=00000000000000000000000000000000", ""),
+        (&token, &proven, "cross-site"),
+        (&token, &proven, "same-site"),
+    ] {
         let (response, _) = ask(&market, post(cookie, body, site)).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{cookie} {body} {site}");
         assert!(cookies(&response).iter().all(|cookie| !cookie.starts_with("mh_theme")));
@@ -95,7 +106,10 @@ async fn a_form_without_its_proof_is_refused() {
 #[tokio::test]
 async fn a_form_that_is_too_large_is_refused_and_not_read_to_its_end() {
     let market = market("http://127.0.0.1:8080");
-    let request = Request::post("/sign-in").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(Body::from(vec![b'a'; 10 * 1024 * 1024])).unwrap();
+    let request = Request::post("/sign-in")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(vec![b'a'; 10 * 1024 * 1024]))
+        .unwrap();
     let (response, _) = ask(&market, request).await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
 }

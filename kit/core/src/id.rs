@@ -122,7 +122,9 @@ mod tests {
         let id = TenantId::from(Uuid::from_u128(0x0198_f0d1_0000_7000_8000_0000_0000_0001));
         assert_eq!(id.to_string(), "ten_0198f0d1000070008000000000000001");
         assert_eq!(id.to_string().parse(), Ok(id));
-        for wrong in ["", "ten_", "usr_0198f0d1000070008000000000000001", "ten_0198F0D1000070008000000000000001", "ten_0198f0d1-0000-7000-8000-000000000001"] {
+        for wrong in
+            ["", "ten_", "usr_0198f0d1000070008000000000000001", "ten_0198F0D1000070008000000000000001", "ten_0198f0d1-0000-7000-8000-000000000001"]
+        {
             assert_eq!(wrong.parse::<TenantId>(), Err(InvalidId { prefix: "ten" }), "{wrong}");
         }
     }

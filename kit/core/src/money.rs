@@ -43,7 +43,8 @@ impl FromStr for Currency {
     type Err = MoneyError;
 
     fn from_str(code: &str) -> Result<Self, MoneyError> {
-        let known = CURRENCIES.as_bytes().chunks_exact(4).find_map(|entry| entry.strip_suffix(entry.get(3..)?).filter(|known| *known == code.as_bytes()));
+        let known =
+            CURRENCIES.as_bytes().chunks_exact(4).find_map(|entry| entry.strip_suffix(entry.get(3..)?).filter(|known| *known == code.as_bytes()));
         known.and_then(|known| known.try_into().ok()).map(Self).ok_or(MoneyError::UnknownCurrency)
     }
 }

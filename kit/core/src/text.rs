@@ -26,7 +26,9 @@ impl FromStr for Email {
         let text = text.trim();
         let invalid = InvalidText("must be an e-mail address like name@example.com");
         let (local, domain) = text.rsplit_once('@').ok_or(invalid.clone())?;
-        let plain = |part: &str| !part.is_empty() && part.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '@' && c != ',' && c != '<' && c != '>');
+        let plain = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '@' && c != ',' && c != '<' && c != '>')
+        };
         let domain_fits = domain.contains('.') && domain.split('.').all(|label| !label.is_empty()) && domain.len() <= 253;
         if text.len() <= 254 && local.len() <= 64 && plain(local) && plain(domain) && domain_fits {
             Ok(Self(text.to_lowercase()))

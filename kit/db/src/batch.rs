@@ -195,9 +195,18 @@ mod tests {
     async fn gathers_while_a_run_is_in_flight_and_answers_each_caller() {
         let runs = Arc::new(AtomicUsize::new(0));
         let batch = doubling(runs.clone());
-        let first = tokio::spawn({ let batch = batch.clone(); async move { batch.run(2).await } });
+        let first = tokio::spawn({
+            let batch = batch.clone();
+            async move { batch.run(2).await }
+        });
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let others: Vec<_> = (10..13).chain(14..60).map(|n| { let batch = batch.clone(); tokio::spawn(async move { (n, batch.run(n).await) }) }).collect();
+        let others: Vec<_> = (10..13)
+            .chain(14..60)
+            .map(|n| {
+                let batch = batch.clone();
+                tokio::spawn(async move { (n, batch.run(n).await) })
+            })
+            .collect();
         assert_eq!(first.await.unwrap().unwrap(), 4);
         for other in others {
             let (n, result) = other.await.unwrap();
@@ -231,8 +240,14 @@ mod tests {
     async fn a_cancelled_caller_cancels_nobody_else() {
         let runs = Arc::new(AtomicUsize::new(0));
         let batch = doubling(runs.clone());
-        let leaving = tokio::spawn({ let batch = batch.clone(); async move { batch.run(2).await } });
-        let staying = tokio::spawn({ let batch = batch.clone(); async move { batch.run(4).await } });
+        let leaving = tokio::spawn({
+            let batch = batch.clone();
+            async move { batch.run(2).await }
+        });
+        let staying = tokio::spawn({
+            let batch = batch.clone();
+            async move { batch.run(4).await }
+        });
         tokio::time::sleep(Duration::from_millis(5)).await;
         leaving.abort();
         assert_eq!(staying.await.unwrap().unwrap(), 8);
@@ -240,11 +255,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_instead_of_growing() {
-        let batch: Batch<u32, u32, Error> =
-            Batch::start(Limits { max_queue: 1, ..Limits::new("slow", 1) }, |items| async move { tokio::time::sleep(Duration::from_secs(1)).await; Ok(items.into_iter().map(Ok).collect()) }.boxed());
-        let running = tokio::spawn({ let batch = batch.clone(); async move { batch.run(1).await } });
+        let batch: Batch<u32, u32, Error> = Batch::start(Limits { max_queue: 1, ..Limits::new("slow", 1) }, |items| {
+            async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(items.into_iter().map(Ok).collect())
+            }
+            .boxed()
+        });
+        let running = tokio::spawn({
+            let batch = batch.clone();
+            async move { batch.run(1).await }
+        });
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let queued = tokio::spawn({ let batch = batch.clone(); async move { batch.run(2).await } });
+        let queued = tokio::spawn({
+            let batch = batch.clone();
+            async move { batch.run(2).await }
+        });
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert!(matches!(batch.run(3).await, Err(Error::Db(DbError::Batch(BatchFailed::Full)))));
         assert_eq!((running.await.unwrap().unwrap(), queued.await.unwrap().unwrap()), (1, 2));

@@ -216,7 +216,8 @@ impl Cell {
     /// Tells the metrics how busy the pool is.
     pub(crate) fn record(&self) {
         let gauge = |state: &'static str, count: u32| {
-            metrics::gauge!("db_pool_connections", "service" => self.0.service, "cell" => self.0.name.clone(), "state" => state).set(f64::from(count));
+            metrics::gauge!("db_pool_connections", "service" => self.0.service, "cell" => self.0.name.clone(), "state" => state)
+                .set(f64::from(count));
         };
         let idle = u32::try_from(self.0.pool.num_idle()).unwrap_or(u32::MAX);
         gauge("idle", idle);

@@ -49,13 +49,19 @@ pub enum EmbeddedError {
          or set DATABASE_URL to a database that exists"
     )]
     NoBinaries,
-    #[error("{path} was made by PostgreSQL {wanted}, which is not installed. Install it (Debian: apt-get install postgresql-{wanted}) or choose another data directory")]
+    #[error(
+        "{path} was made by PostgreSQL {wanted}, which is not installed. Install it (Debian: apt-get install postgresql-{wanted}) or choose another data directory"
+    )]
     WrongVersion { path: PathBuf, wanted: u32 },
     #[error("another MarketHub (process {pid}) is using {path}. Stop it, or choose another directory with --data")]
     InUse { path: PathBuf, pid: String },
-    #[error("PostgreSQL does not run as root, and no unprivileged user could be found or made. Run MarketHub as another user, or create one: useradd --system markethub")]
+    #[error(
+        "PostgreSQL does not run as root, and no unprivileged user could be found or made. Run MarketHub as another user, or create one: useradd --system markethub"
+    )]
     NoAccount,
-    #[error("{path} belongs to another user (number {uid}): MarketHub was started there by that user, or by root. Start it as that user or as root, or choose another directory with --data")]
+    #[error(
+        "{path} belongs to another user (number {uid}): MarketHub was started there by that user, or by root. Start it as that user or as root, or choose another directory with --data"
+    )]
     NotOurs { path: PathBuf, uid: u32 },
     #[error("the disk that holds {path} is full. Make room and start again; nothing is lost")]
     DiskFull { path: PathBuf },
@@ -269,7 +275,14 @@ impl Server {
     /// One of PostgreSQL's programs, run as its user, in its directory, with none of our environment's settings for it.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.binaries.program(program));
-        command.current_dir(&self.base).stdin(Stdio::null()).env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin").env("TZ", "UTC").process_group(0);
+        command
+            .current_dir(&self.base)
+            .stdin(Stdio::null())
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("PATH", "/usr/bin:/bin")
+            .env("TZ", "UTC")
+            .process_group(0);
         if let Some(account) = &self.account {
             command.uid(account.uid).gid(account.gid);
         }
@@ -387,7 +400,11 @@ impl Server {
         let text = fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let told = lines.iter().skip(lines.len().saturating_sub(12)).copied().collect::<Vec<_>>().join("\n");
-        if told.contains("No space left on device") { EmbeddedError::DiskFull { path: self.base.clone() } } else { EmbeddedError::Start { log, told } }
+        if told.contains("No space left on device") {
+            EmbeddedError::DiskFull { path: self.base.clone() }
+        } else {
+            EmbeddedError::Start { log, told }
+        }
     }
 }
 

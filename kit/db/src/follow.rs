@@ -237,7 +237,9 @@ impl Consumer {
         match self.apply_once(cell, from, last, &events).await {
             Ok(()) => return Some(last),
             Err(Stopped::Overtaken) => return None,
-            Err(Stopped::Failed(failure)) => tracing::debug!(source = self.source, error = failure.text, "a run of events failed; applying one by one"),
+            Err(Stopped::Failed(failure)) => {
+                tracing::debug!(source = self.source, error = failure.text, "a run of events failed; applying one by one")
+            }
         }
         let mut position = from;
         for event in events {
@@ -299,15 +301,25 @@ impl Consumer {
             .await?;
         tx.commit().await?;
         metrics::counter!("event_dead_letters_total", "service" => self.db.service(), "source" => self.source).increment(1);
-        tracing::error!(service = self.db.service(), source = self.source, cell, kind = event.kind, error = failure.text, "an event became a dead letter");
+        tracing::error!(
+            service = self.db.service(),
+            source = self.source,
+            cell,
+            kind = event.kind,
+            error = failure.text,
+            "an event became a dead letter"
+        );
         Ok(())
     }
 
     /// Applies a dead letter again and removes it; on failure it stays, with the new error. `Ok(None)`: there is no such letter.
     pub(crate) async fn revive(&self, number: i64) -> Result<Option<Result<(), String>>, DbError> {
         let mut tx = self.db.begin(&Scope::Platform).await?;
-        let letter: Option<(String, Vec<u8>)> =
-            sqlx::query_as("delete from dead_letter where number = $1 and source = $2 returning cell, event").bind(number).bind(self.source).fetch_optional(&mut *tx).await?;
+        let letter: Option<(String, Vec<u8>)> = sqlx::query_as("delete from dead_letter where number = $1 and source = $2 returning cell, event")
+            .bind(number)
+            .bind(self.source)
+            .fetch_optional(&mut *tx)
+            .await?;
         let Some((cell, event)) = letter else {
             return Ok(None);
         };
@@ -337,11 +349,12 @@ pub(crate) async fn cursor(db: &Db, source: &str, cell: &str) -> Result<Position
         .bind(cell)
         .execute(db.pool())
         .await?;
-    let (transaction, number): (i64, i64) = sqlx::query_as("select transaction::text::bigint, number from event_cursor where source = $1 and cell = $2")
-        .bind(source)
-        .bind(cell)
-        .fetch_one(db.pool())
-        .await?;
+    let (transaction, number): (i64, i64) =
+        sqlx::query_as("select transaction::text::bigint, number from event_cursor where source = $1 and cell = $2")
+            .bind(source)
+            .bind(cell)
+            .fetch_one(db.pool())
+            .await?;
     Ok(Position { transaction: u64::try_from(transaction).unwrap_or_default(), number })
 }
 

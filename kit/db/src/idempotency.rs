@@ -40,8 +40,11 @@ impl Db {
         if started.rows_affected() == 1 {
             return Ok(Earlier::Nothing);
         }
-        let known: Option<(Vec<u8>, Option<Vec<u8>>)> =
-            sqlx::query_as("select request_hash, answer from idempotency where caller = $1 and key = $2").bind(caller).bind(key).fetch_optional(self.pool()).await?;
+        let known: Option<(Vec<u8>, Option<Vec<u8>>)> = sqlx::query_as("select request_hash, answer from idempotency where caller = $1 and key = $2")
+            .bind(caller)
+            .bind(key)
+            .fetch_optional(self.pool())
+            .await?;
         Ok(match known {
             Some((hash, _)) if hash != request_hash => Earlier::OtherRequest,
             Some((_, Some(answer))) => Earlier::Answered(answer),
@@ -51,7 +54,12 @@ impl Db {
     }
 
     pub async fn idempotency_answered(&self, caller: &str, key: &str, answer: &[u8]) -> Result<(), DbError> {
-        sqlx::query("update idempotency set answer = $3 where caller = $1 and key = $2").bind(caller).bind(key).bind(answer).execute(self.pool()).await?;
+        sqlx::query("update idempotency set answer = $3 where caller = $1 and key = $2")
+            .bind(caller)
+            .bind(key)
+            .bind(answer)
+            .execute(self.pool())
+            .await?;
         Ok(())
     }
 

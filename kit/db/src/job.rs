@@ -32,7 +32,11 @@ pub struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(name: &'static str, period: Duration, work: impl Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        name: &'static str,
+        period: Duration,
+        work: impl Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync + 'static,
+    ) -> Self {
         Self { name, period: period.max(Duration::from_millis(1)), work: Arc::new(work), signal: Arc::default(), waiting: Arc::default() }
     }
 

@@ -66,7 +66,10 @@ pub(crate) async fn prepare(owner: &mut PgConnection, options: &PgConnectOptions
         return Ok(app);
     }
     let user = options.get_username().to_owned();
-    let prepare = |action: &'static str| { let user = user.clone(); move |source| OpenError::Prepare { user, action, source } };
+    let prepare = |action: &'static str| {
+        let user = user.clone();
+        move |source| OpenError::Prepare { user, action, source }
+    };
     locked(owner, async |owner| {
         // Roles belong to the whole server: another database's MarketHub may be making them at this moment.
         sqlx::raw_sql(
@@ -85,7 +88,10 @@ pub(crate) async fn prepare(owner: &mut PgConnection, options: &PgConnectOptions
         .map_err(prepare("create the roles mh_owner and mh_app and the schema kit"))?;
         if let Some(password) = &password {
             // Hexadecimal digits only, so quoting is safe.
-            sqlx::raw_sql(AssertSqlSafe(format!("alter role mh_app password '{password}'"))).execute(&mut *owner).await.map_err(prepare("set the password of mh_app"))?;
+            sqlx::raw_sql(AssertSqlSafe(format!("alter role mh_app password '{password}'")))
+                .execute(&mut *owner)
+                .await
+                .map_err(prepare("set the password of mh_app"))?;
         }
         Ok(())
     })
@@ -154,7 +160,9 @@ fn is_behind(target: &Target, applied: &Applied) -> Result<bool, OpenError> {
     for (file, text) in target.files() {
         match applied.get(&(target.schema.clone(), (*file).to_owned())) {
             None => behind = true,
-            Some(checksum) if *checksum != self::checksum(text) => return Err(OpenError::Changed { schema: target.schema.clone(), file: (*file).to_owned() }),
+            Some(checksum) if *checksum != self::checksum(text) => {
+                return Err(OpenError::Changed { schema: target.schema.clone(), file: (*file).to_owned() });
+            }
             Some(_) => {}
         }
     }
@@ -187,7 +195,12 @@ async fn bring_up(owner: &mut PgConnection, target: &Target, applied: &Applied) 
         let mut tx = owner.begin().await?;
         let failed = |source| OpenError::Migration { schema: schema.clone(), file: (*file).to_owned(), source };
         sqlx::raw_sql(*text).execute(&mut *tx).await.map_err(failed)?;
-        sqlx::query("insert into kit.kit_migration (schema, file, checksum) values ($1, $2, $3)").bind(schema).bind(*file).bind(checksum(text)).execute(&mut *tx).await?;
+        sqlx::query("insert into kit.kit_migration (schema, file, checksum) values ($1, $2, $3)")
+            .bind(schema)
+            .bind(*file)
+            .bind(checksum(text))
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         tracing::info!(schema, file, "migrated");
     }

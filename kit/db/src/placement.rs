@@ -85,8 +85,16 @@ impl Directory {
 
     pub(crate) async fn place(&self, pool: &PgPool, tenant: TenantId, cell: &str, by_address: bool) -> Result<(), DbError> {
         let mut tx = pool.begin().await?;
-        sqlx::query("insert into kit_cell (cell, by_address) values ($1, $2) on conflict do nothing").bind(cell).bind(by_address).execute(&mut *tx).await?;
-        sqlx::query("insert into kit_placement (tenant, cell) values ($1, $2) on conflict do nothing").bind(tenant.uuid()).bind(cell).execute(&mut *tx).await?;
+        sqlx::query("insert into kit_cell (cell, by_address) values ($1, $2) on conflict do nothing")
+            .bind(cell)
+            .bind(by_address)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("insert into kit_placement (tenant, cell) values ($1, $2) on conflict do nothing")
+            .bind(tenant.uuid())
+            .bind(cell)
+            .execute(&mut *tx)
+            .await?;
         let placed: String = sqlx::query_scalar("select cell from kit_placement where tenant = $1").bind(tenant.uuid()).fetch_one(&mut *tx).await?;
         sqlx::query("select pg_notify($1, '')").bind(PLACEMENT_CHANGED).execute(&mut *tx).await?;
         tx.commit().await?;

@@ -258,7 +258,13 @@ impl Database {
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
-    let place = || format!("{}/{}", options.get_socket().map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string()), options.get_database().unwrap_or_default());
+    let place = || {
+        format!(
+            "{}/{}",
+            options.get_socket().map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string()),
+            options.get_database().unwrap_or_default()
+        )
+    };
     let options_quiet = options.clone().options([("client_min_messages", "warning")]);
     match tokio::time::timeout(CONNECT_TIMEOUT, options_quiet.connect()).await {
         Ok(Ok(connection)) => Ok(connection),

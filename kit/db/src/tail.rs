@@ -169,7 +169,6 @@ impl Tail {
         let from = kept.events.partition_point(|event| event.position <= after);
         Some(kept.events.iter().skip(from).take(limit).cloned().collect())
     }
-
 }
 
 impl Shared {

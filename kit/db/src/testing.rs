@@ -73,7 +73,8 @@ fn dir() -> PathBuf {
 /// Drops what test processes that were killed have left.
 async fn sweep(options: &PgConnectOptions) -> Result<(), OpenError> {
     let mut connection = options.connect().await?;
-    let names: Vec<String> = sqlx::query_scalar("select datname::text from pg_database where datname like 'test\\_%'").fetch_all(&mut connection).await?;
+    let names: Vec<String> =
+        sqlx::query_scalar("select datname::text from pg_database where datname like 'test\\_%'").fetch_all(&mut connection).await?;
     connection.close().await?;
     for name in names {
         let pid = name.split('_').nth(1).unwrap_or_default();

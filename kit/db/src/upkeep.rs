@@ -117,7 +117,8 @@ impl Upkeep {
                 let position = cursor(&self.0.db, consumer.source, &cell).await?;
                 let lag = consumer.lag(&cell, position).await;
                 let trouble = progress.trouble.or_else(|| lag.as_ref().err().map(|status| status.message().to_owned()));
-                let dead = counted.iter().find(|(source, of_cell, _)| source == consumer.source && *of_cell == cell).map_or(0, |(_, _, count)| *count);
+                let dead =
+                    counted.iter().find(|(source, of_cell, _)| source == consumer.source && *of_cell == cell).map_or(0, |(_, _, count)| *count);
                 states.push(ConsumerState {
                     source: consumer.source,
                     cell,
@@ -141,16 +142,20 @@ impl Upkeep {
 
     /// Applies a source's whole log again, in every cell, from its beginning.
     pub async fn replay(&self, source: &str) -> Result<(), DbError> {
-        sqlx::query("update event_cursor set transaction = '0', number = 0, moved_at = now() where source = $1").bind(source).execute(self.0.db.pool()).await?;
+        sqlx::query("update event_cursor set transaction = '0', number = 0, moved_at = now() where source = $1")
+            .bind(source)
+            .execute(self.0.db.pool())
+            .await?;
         Ok(())
     }
 
     /// Events that could not be applied, the oldest first.
     pub async fn dead_letters(&self, limit: u32) -> Result<Vec<proto::DeadLetter>, DbError> {
-        let rows: Vec<Letter> = sqlx::query_as("select number, source, cell, event, error, attempts, failed_at from dead_letter order by number limit $1")
-            .bind(i64::from(limit))
-            .fetch_all(self.0.db.pool())
-            .await?;
+        let rows: Vec<Letter> =
+            sqlx::query_as("select number, source, cell, event, error, attempts, failed_at from dead_letter order by number limit $1")
+                .bind(i64::from(limit))
+                .fetch_all(self.0.db.pool())
+                .await?;
         Ok(rows.into_iter().map(Letter::into_proto).collect())
     }
 
@@ -185,7 +190,8 @@ async fn record(upkeep: Upkeep) {
         for consumer in upkeep.consumers() {
             for (cell, progress) in consumer.progress() {
                 if let Ok(behind) = consumer.lag(&cell, progress.position).await {
-                    metrics::gauge!("event_behind", "service" => upkeep.service(), "source" => consumer.source, "cell" => cell).set(f64::from(behind));
+                    metrics::gauge!("event_behind", "service" => upkeep.service(), "source" => consumer.source, "cell" => cell)
+                        .set(f64::from(behind));
                 }
             }
         }

@@ -72,7 +72,15 @@ mod tests {
     use super::*;
 
     const fn module(name: &'static str, calls: &'static [&'static str]) -> Module {
-        Module { name, calls, hears: &[], in_cells: false, migrations: &[], descriptors: &[], start: |_| Box::pin(async { Err(anyhow::anyhow!("not to be started")) }) }
+        Module {
+            name,
+            calls,
+            hears: &[],
+            in_cells: false,
+            migrations: &[],
+            descriptors: &[],
+            start: |_| Box::pin(async { Err(anyhow::anyhow!("not to be started")) }),
+        }
     }
     static CART: Module = module("cart", &["catalog", "inventory"]);
     static CATALOG: Module = module("catalog", &["inventory"]);

@@ -66,7 +66,8 @@ impl Replay {
                 denied(Code::FailedPrecondition, "IDEMPOTENCY_KEY_REUSED", "this idempotency key was used for another request").into_http()
             }
             Ok(Earlier::Running) => {
-                kit_rpc::retry_later(Code::AlreadyExists, "IDEMPOTENCY_KEY_IN_USE", "the same request is being served; ask again in a moment", 1).into_http()
+                kit_rpc::retry_later(Code::AlreadyExists, "IDEMPOTENCY_KEY_IN_USE", "the same request is being served; ask again in a moment", 1)
+                    .into_http()
             }
             Ok(Earlier::Answered(kept)) => match Kept::decode(kept.as_slice()) {
                 Ok(kept) => kept.into_response(),

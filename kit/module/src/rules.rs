@@ -47,9 +47,17 @@ enum FieldKind {
     Bytes,
     Bool,
     /// Read as a signed number; `zigzag` for sint, `unsigned` only matters beyond `i64::MAX`.
-    Int { zigzag: bool, unsigned: bool, narrow: bool },
-    Fixed64 { unsigned: bool },
-    Fixed32 { unsigned: bool },
+    Int {
+        zigzag: bool,
+        unsigned: bool,
+        narrow: bool,
+    },
+    Fixed64 {
+        unsigned: bool,
+    },
+    Fixed32 {
+        unsigned: bool,
+    },
     Float,
     Enum(Vec<i32>),
     Message(usize),
@@ -253,7 +261,9 @@ impl Check<'_> {
 
     fn number(&mut self, field: &Field, number: i128) {
         match (field.min, field.max) {
-            (Some(min), Some(max)) if number < i128::from(min) || number > i128::from(max) => self.violate(format!("must be between {min} and {max}")),
+            (Some(min), Some(max)) if number < i128::from(min) || number > i128::from(max) => {
+                self.violate(format!("must be between {min} and {max}"))
+            }
             (Some(min), None) if number < i128::from(min) => self.violate(format!("must be at least {min}")),
             (None, Some(max)) if number > i128::from(max) => self.violate(format!("must be at most {max}")),
             _ => {}

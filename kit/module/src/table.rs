@@ -99,7 +99,9 @@ impl Method {
         match self.shapes.check(self.shape, message, strictness) {
             Ok(violations) if violations.is_empty() => Ok(()),
             Ok(violations) => Err(kit_rpc::invalid(violations)),
-            Err(_malformed) => Err(denied(Code::InvalidArgument, "MALFORMED_MESSAGE", "the request is not a protobuf message of the operation's type")),
+            Err(_malformed) => {
+                Err(denied(Code::InvalidArgument, "MALFORMED_MESSAGE", "the request is not a protobuf message of the operation's type"))
+            }
         }
     }
 }

@@ -60,7 +60,12 @@ async fn a_request_is_checked_whole_before_the_service_sees_it(stand: &Stand) {
     let wrong = AddBookRequest {
         title: "x".repeat(41),
         genre: 7,
-        pages: vec![Page { number: 1, text: String::new() }, Page { number: 0, text: "y".repeat(21) }, Page { number: 10_000, ..Default::default() }, Page { number: 2, ..Default::default() }],
+        pages: vec![
+            Page { number: 1, text: String::new() },
+            Page { number: 0, text: "y".repeat(21) },
+            Page { number: 10_000, ..Default::default() },
+            Page { number: 2, ..Default::default() },
+        ],
         copies: -3,
         language: "fr".to_owned(),
         shop_id: "ten_1".to_owned(),

@@ -124,7 +124,8 @@ impl Ctx {
 
     /// The tenant the seller acts for, given the permission in it.
     pub fn require_seller(&self, permission: &str) -> Result<TenantId, Status> {
-        let tenant = self.tenant.ok_or_else(|| denied(tonic::Code::PermissionDenied, "TENANT_REQUIRED", "choose the tenant to act for with X-Tenant-Id"))?;
+        let tenant =
+            self.tenant.ok_or_else(|| denied(tonic::Code::PermissionDenied, "TENANT_REQUIRED", "choose the tenant to act for with X-Tenant-Id"))?;
         if self.may(&format!("seller:{permission}")) { Ok(tenant) } else { Err(forbidden()) }
     }
 

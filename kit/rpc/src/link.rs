@@ -25,7 +25,6 @@ pub enum Link {
     Remote { channel: Channel, key: CtxKey },
 }
 
-
 impl Link {
     pub fn local() -> Self {
         Self::Local(Arc::default())

@@ -107,7 +107,8 @@ impl Books {
     }
 
     async fn load(&self, id: BookId) -> Result<Book, Error> {
-        let bytes: Option<Vec<u8>> = sqlx::query_scalar("select book from book where book_id = $1").bind(id.uuid()).fetch_optional(self.db.pool()).await?;
+        let bytes: Option<Vec<u8>> =
+            sqlx::query_scalar("select book from book where book_id = $1").bind(id.uuid()).fetch_optional(self.db.pool()).await?;
         Book::decode(bytes.ok_or(Error::NotFound)?.as_slice()).map_err(|error| Error::Broken(error.to_string()))
     }
 
@@ -118,7 +119,11 @@ impl Books {
         }
         book.title = request.title.unwrap_or(book.title);
         book.version += 1;
-        sqlx::query("update book set book = $2, version = version + 1 where book_id = $1").bind(id.uuid()).bind(book.encode_to_vec()).execute(self.db.pool()).await?;
+        sqlx::query("update book set book = $2, version = version + 1 where book_id = $1")
+            .bind(id.uuid())
+            .bind(book.encode_to_vec())
+            .execute(self.db.pool())
+            .await?;
         Ok(book)
     }
 }
@@ -153,7 +158,12 @@ impl Shelf for Books {
 
     async fn remove_book(&self, request: Request<RemoveBookRequest>) -> Result<Response<RemoveBookResponse>, Status> {
         let id: BookId = parse("book_id", &request.get_ref().book_id)?;
-        let gone = sqlx::query("delete from book where book_id = $1").bind(id.uuid()).execute(self.db.pool()).await.map_err(DbError::from).map_err(status)?;
+        let gone = sqlx::query("delete from book where book_id = $1")
+            .bind(id.uuid())
+            .execute(self.db.pool())
+            .await
+            .map_err(DbError::from)
+            .map_err(status)?;
         if gone.rows_affected() == 0 {
             return Err(status(Error::NotFound));
         }

@@ -58,7 +58,14 @@ pub async fn start_with(modules: &[&'static Module], sections: &str) -> Market {
     Market { house, clock, ids, data, modules: modules.to_vec(), sections, database }
 }
 
-async fn open(modules: &[&'static Module], clock: &Clock, ids: &Ids, data: &tempfile::TempDir, sections: &toml::Table, database: &TestDatabase) -> House {
+async fn open(
+    modules: &[&'static Module],
+    clock: &Clock,
+    ids: &Ids,
+    data: &tempfile::TempDir,
+    sections: &toml::Table,
+    database: &TestDatabase,
+) -> House {
     let storage = Storage::open(database.settings()).await.expect("the test's database opens");
     let objects = data.path().join("objects");
     std::fs::create_dir_all(&objects).expect("a folder for objects");

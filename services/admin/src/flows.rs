@@ -93,7 +93,8 @@ impl Admin {
                 break;
             }
         }
-        let body = api_admin::admin_event::Body::AuditVerified(api_admin::AuditVerified { intact: verdict.broken.is_none(), checked: verdict.checked });
+        let body =
+            api_admin::admin_event::Body::AuditVerified(api_admin::AuditVerified { intact: verdict.broken.is_none(), checked: verdict.checked });
         self.tell(ctx, "audit_verified", body).await?;
         Ok(verdict)
     }

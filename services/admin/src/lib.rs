@@ -22,7 +22,8 @@ use crate::flows::Admin;
 /// Every other service of the market.
 const OTHERS: &[&str] = &["identity", "tenants", "catalog", "inventory", "search", "cart", "orders", "payments", "fulfillment", "notifications"];
 /// Those that tell events: all of them, and admin itself.
-const HEARD: &[&str] = &["admin", "identity", "tenants", "catalog", "inventory", "search", "cart", "orders", "payments", "fulfillment", "notifications"];
+const HEARD: &[&str] =
+    &["admin", "identity", "tenants", "catalog", "inventory", "search", "cart", "orders", "payments", "fulfillment", "notifications"];
 
 pub const MODULE: Module = Module {
     name: "admin",

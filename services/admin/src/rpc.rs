@@ -76,7 +76,9 @@ impl Contract for Rpc {
         let ctx = Ctx::of(&request)?;
         let r = request.into_inner();
         let letters = self.0.dead_letters(&ctx, &r.service, limit(r.limit)).await.map_err(status)?;
-        Ok(Response::new(api::ListDeadLettersResponse { dead_letters: letters.into_iter().map(|(service, letter)| dead_letter(service, letter)).collect() }))
+        Ok(Response::new(api::ListDeadLettersResponse {
+            dead_letters: letters.into_iter().map(|(service, letter)| dead_letter(service, letter)).collect(),
+        }))
     }
 
     async fn retry_dead_letter(&self, request: Request<api::RetryDeadLetterRequest>) -> Result<Response<api::RetryDeadLetterResponse>, Status> {
@@ -131,7 +133,12 @@ fn health(answer: Answer) -> api::ServiceHealth {
     match answer.status {
         Err(status) => api::ServiceHealth { service, trouble: status.message().to_owned(), answer_micros, ..Default::default() },
         Ok(status) => {
-            let consumers = status.consumers.into_iter().map(|c| api::ConsumerHealth { source: c.source, cell: c.cell, behind: c.behind, dead_letters: c.dead_letters });
+            let consumers = status.consumers.into_iter().map(|c| api::ConsumerHealth {
+                source: c.source,
+                cell: c.cell,
+                behind: c.behind,
+                dead_letters: c.dead_letters,
+            });
             let consumers: Vec<_> = consumers.collect();
             let jobs = status.jobs.into_iter().map(|job| api::JobHealth {
                 name: job.name,
@@ -142,7 +149,16 @@ fn health(answer: Answer) -> api::ServiceHealth {
                 overdue: job.overdue,
             });
             let dead_letters = consumers.iter().map(|consumer| consumer.dead_letters).sum();
-            api::ServiceHealth { service, reachable: true, ready: status.ready, trouble: status.trouble, answer_micros, consumers, jobs: jobs.collect(), dead_letters }
+            api::ServiceHealth {
+                service,
+                reachable: true,
+                ready: status.ready,
+                trouble: status.trouble,
+                answer_micros,
+                consumers,
+                jobs: jobs.collect(),
+                dead_letters,
+            }
         }
     }
 }

@@ -111,7 +111,9 @@ pub(crate) async fn count(db: &mut PgConnection, entries: &[Entry]) -> Result<()
 
 /// Counts by service and kind since a moment, to the hour, most often first.
 pub(crate) async fn counts(db: &mut PgConnection, since: Time) -> Result<Vec<(String, String, i64)>, Error> {
-    let query = sqlx::query_as("select service, kind, sum(count)::bigint from audit_hour where hour >= date_trunc('hour', $1::timestamptz) group by service, kind order by 3 desc, 1, 2");
+    let query = sqlx::query_as(
+        "select service, kind, sum(count)::bigint from audit_hour where hour >= date_trunc('hour', $1::timestamptz) group by service, kind order by 3 desc, 1, 2",
+    );
     Ok(query.bind(since).fetch_all(db).await?)
 }
 
@@ -148,6 +150,12 @@ pub(crate) async fn list(db: &mut PgConnection, filter: &Filter, limit: i64) -> 
            and ($7::timestamptz is null or at >= $7) and ($8::timestamptz is null or at < $8)
          order by sequence desc limit $9",
     );
-    let query = query.bind(filter.before).bind(&filter.service).bind(&filter.kind).bind(&filter.actor).bind(filter.tenant.map(TenantId::uuid)).bind(filter.key);
+    let query = query
+        .bind(filter.before)
+        .bind(&filter.service)
+        .bind(&filter.kind)
+        .bind(&filter.actor)
+        .bind(filter.tenant.map(TenantId::uuid))
+        .bind(filter.key);
     query.bind(filter.since).bind(filter.until).bind(limit).fetch_all(db).await?.into_iter().map(Entry::try_from).collect()
 }

@@ -35,9 +35,11 @@ async fn forge(market: &Market) {
     let mut owner = market.owner().await;
     let refused = sqlx::query("update admin.audit_entry set actor = 'usr_nobody' where sequence = 2").execute(&mut owner).await;
     assert!(refused.unwrap_err().to_string().contains("append-only"));
-    for statement in
-        ["alter table admin.audit_entry disable trigger all", "alter table admin.audit_entry no force row level security", "update admin.audit_entry set actor = 'usr_nobody' where sequence = 2"]
-    {
+    for statement in [
+        "alter table admin.audit_entry disable trigger all",
+        "alter table admin.audit_entry no force row level security",
+        "update admin.audit_entry set actor = 'usr_nobody' where sequence = 2",
+    ] {
         sqlx::query(statement).execute(&mut owner).await.unwrap();
     }
 }
@@ -72,6 +74,9 @@ async fn a_service_that_is_away_is_told_and_not_waited_for() {
     assert!(!health.healthy && health.services.iter().all(|service| !service.reachable), "{health:?}");
     let unknown = admin.retry_dead_letter(operator.request(RetryDeadLetterRequest { service: "bakery".to_owned(), number: 1 })).await.unwrap_err();
     assert_eq!(problem_of(&unknown).reason, "SERVICE_UNKNOWN");
-    let wrong = admin.list_audit(market.operator(&["audit.read"]).request(ListAuditRequest { key: "no id".to_owned(), ..Default::default() })).await.unwrap_err();
+    let wrong = admin
+        .list_audit(market.operator(&["audit.read"]).request(ListAuditRequest { key: "no id".to_owned(), ..Default::default() }))
+        .await
+        .unwrap_err();
     assert_eq!(problem_of(&wrong).violations[0].field, "key");
 }

@@ -29,9 +29,14 @@ pub(crate) struct Now {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Notice {
-    PriceChanged { before: Money, now: Money },
+    PriceChanged {
+        before: Money,
+        now: Money,
+    },
     /// Fewer pieces than wanted, or few at all.
-    LowStock { left: i64 },
+    LowStock {
+        left: i64,
+    },
     OutOfStock,
     OffSale,
 }

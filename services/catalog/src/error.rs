@@ -90,7 +90,9 @@ impl Fault for Error {
             Self::Stale(_) => Code::Stale,
             Self::State { .. } | Self::ApprovalRequired | Self::SkuTaken(_) | Self::CategoryTaken(_) | Self::CategoryInUse => Code::Conflict,
             Self::Incomplete(_) | Self::QuotaReached(_) => Code::Refused,
-            Self::FileUnreadable(_) | Self::MappingUnusable(_) | Self::ImageUnreadable(_) | Self::MediaUnsupported(_) | Self::Invalid(_) => Code::Invalid,
+            Self::FileUnreadable(_) | Self::MappingUnusable(_) | Self::ImageUnreadable(_) | Self::MediaUnsupported(_) | Self::Invalid(_) => {
+                Code::Invalid
+            }
             Self::Db(error) => error.code(),
             Self::Call(..) => Code::Unavailable,
             Self::Objects(_) | Self::Task(_) | Self::Unreadable(_) => Code::Internal,

@@ -71,7 +71,11 @@ fn variant_edits(variants: Vec<api::VariantInput>) -> Result<Vec<VariantEdit>, S
             price: money(&field("price"), price)?,
             list_price: variant.list_price.as_ref().map(|price| money(&field("list_price"), price)).transpose()?,
             options: variant.options.into_iter().map(|option| (option.name, option.value)).collect(),
-            dimensions: variant.dimensions.map(|sides| Dimensions { length_mm: sides.length_mm, width_mm: sides.width_mm, height_mm: sides.height_mm }),
+            dimensions: variant.dimensions.map(|sides| Dimensions {
+                length_mm: sides.length_mm,
+                width_mm: sides.width_mm,
+                height_mm: sides.height_mm,
+            }),
             weight_grams: variant.weight_grams,
             sku: variant.sku,
             gtin: variant.gtin,
@@ -111,7 +115,11 @@ impl Contract for Rpc {
     async fn get_category(&self, request: Request<api::GetCategoryRequest>) -> Answer<api::GetCategoryResponse> {
         let (node, schema, ancestors) = self.0.get_category(&request.get_ref().category).await.map_err(status)?;
         let attributes = schema.into_iter().map(wire::definition).collect();
-        Ok(Response::new(api::GetCategoryResponse { category: Some(wire::category(&node)), attributes, ancestors: ancestors.iter().map(wire::category).collect() }))
+        Ok(Response::new(api::GetCategoryResponse {
+            category: Some(wire::category(&node)),
+            attributes,
+            ancestors: ancestors.iter().map(wire::category).collect(),
+        }))
     }
 
     async fn create_category(&self, request: Request<api::CreateCategoryRequest>) -> Answer<api::CreateCategoryResponse> {
@@ -500,7 +508,8 @@ impl Contract for Rpc {
         Ctx::of(&request)?.require_service()?;
         let asked = request.into_inner();
         let tenant = optional("tenant_id", &asked.tenant_id)?;
-        let (products, next_cursor) = self.0.list_snapshots(tenant, or_default(asked.limit, DEFAULT_SNAPSHOTS), &asked.cursor).await.map_err(status)?;
+        let (products, next_cursor) =
+            self.0.list_snapshots(tenant, or_default(asked.limit, DEFAULT_SNAPSHOTS), &asked.cursor).await.map_err(status)?;
         Ok(Response::new(api::ListSnapshotsResponse { products, next_cursor }))
     }
 }

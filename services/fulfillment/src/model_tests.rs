@@ -35,7 +35,10 @@ fn parcel(weight_grams: u64, minor: i64) -> Parcel {
 fn prices_follow_their_tables() {
     let tiers = vec![Tier { up_to: 1000, price_minor: 500 }, Tier { up_to: 5000, price_minor: 900 }];
     let by_weight = Terms { rate: Rate::ByWeight, tiers: tiers.clone(), ..flat(0) };
-    assert_eq!([1, 1000, 1001, 5000, 5001].map(|grams| by_weight.price(&parcel(grams, 100), "US")), [Some(500), Some(500), Some(900), Some(900), None]);
+    assert_eq!(
+        [1, 1000, 1001, 5000, 5001].map(|grams| by_weight.price(&parcel(grams, 100), "US")),
+        [Some(500), Some(500), Some(900), Some(900), None]
+    );
     let by_price = Terms { rate: Rate::ByPrice, tiers, ..flat(0) };
     assert_eq!(by_price.price(&parcel(9_999_999, 1001), "US"), Some(900));
     let free = Terms { free_above_minor: Some(5000), ..flat(499) };

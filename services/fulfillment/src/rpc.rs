@@ -94,11 +94,15 @@ impl Contract for Fulfillment {
         Ok(Response::new(QuoteShippingResponse { quotes: quotes.collect() }))
     }
 
-    async fn list_fulfillment_orders(&self, request: Request<ListFulfillmentOrdersRequest>) -> Result<Response<ListFulfillmentOrdersResponse>, Status> {
+    async fn list_fulfillment_orders(
+        &self,
+        request: Request<ListFulfillmentOrdersRequest>,
+    ) -> Result<Response<ListFulfillmentOrdersResponse>, Status> {
         let tenant = Ctx::of(&request)?.require_seller("fulfillment.read")?;
         let asked = request.get_ref();
         let limit = i64::from(if asked.limit == 0 { DEFAULT_LIMIT } else { asked.limit.min(100) });
-        let after = if asked.cursor.is_empty() { None } else { Some(read_cursor(&asked.cursor).ok_or_else(|| violation("cursor", "is not one of ours"))?) };
+        let after =
+            if asked.cursor.is_empty() { None } else { Some(read_cursor(&asked.cursor).ok_or_else(|| violation("cursor", "is not one of ours"))?) };
         let found = self.list(tenant, view::state_filter(asked.state)?, after, limit).await.map_err(status)?;
         let full = i64::try_from(found.len()).is_ok_and(|count| count >= limit);
         let next_cursor = found.last().filter(|_| full).map(|(row, _)| BASE64.encode(row.sub_order_id.as_bytes())).unwrap_or_default();
@@ -112,7 +116,10 @@ impl Contract for Fulfillment {
         Ok(Response::new(GetFulfillmentOrderResponse { fulfillment_order: shown(&whole) }))
     }
 
-    async fn accept_fulfillment_order(&self, request: Request<AcceptFulfillmentOrderRequest>) -> Result<Response<AcceptFulfillmentOrderResponse>, Status> {
+    async fn accept_fulfillment_order(
+        &self,
+        request: Request<AcceptFulfillmentOrderRequest>,
+    ) -> Result<Response<AcceptFulfillmentOrderResponse>, Status> {
         let ctx = Ctx::of(&request)?;
         let tenant = ctx.require_seller("fulfillment.write")?;
         let whole = self.accept(&ctx, tenant, parse("sub_order_id", &request.get_ref().sub_order_id)?).await.map_err(status)?;
@@ -169,7 +176,8 @@ impl Contract for Fulfillment {
         let ctx = Ctx::of(&request)?;
         ctx.require_service()?;
         let asked = request.get_ref();
-        let (tenant, id, order) = (parse("tenant_id", &asked.tenant_id)?, parse("sub_order_id", &asked.sub_order_id)?, parse("order_id", &asked.order_id)?);
+        let (tenant, id, order) =
+            (parse("tenant_id", &asked.tenant_id)?, parse("sub_order_id", &asked.sub_order_id)?, parse("order_id", &asked.order_id)?);
         self.stop(&ctx, tenant, id, order).await.map_err(status)?;
         Ok(Response::new(StopFulfillmentResponse {}))
     }

@@ -165,7 +165,13 @@ pub(crate) async fn get_order(db: &mut PgConnection, tenant: TenantId, id: SubOr
     .ok_or(Error::NotFound)
 }
 
-pub(crate) async fn list_orders(db: &mut PgConnection, tenant: TenantId, state: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<OrderRow>, Error> {
+pub(crate) async fn list_orders(
+    db: &mut PgConnection,
+    tenant: TenantId,
+    state: Option<&str>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<OrderRow>, Error> {
     Ok(sqlx::query_as(
         "select sub_order_id, tenant_id, order_id, number, state, lines, ship_to, shipping_method, version, created_at, due_at
          from fulfillment_order
@@ -193,7 +199,10 @@ pub(crate) async fn save_order(db: &mut PgConnection, row: &OrderRow, now: Time)
 
 /// The shipments of orders, the earliest first.
 pub(crate) async fn shipments_of(db: &mut PgConnection, orders: &[Uuid]) -> Result<Vec<ShipmentRow>, Error> {
-    Ok(sqlx::query_as("select * from shipment where sub_order_id = any($1) order by sub_order_id, shipped_at, shipment_id").bind(orders).fetch_all(db).await?)
+    Ok(sqlx::query_as("select * from shipment where sub_order_id = any($1) order by sub_order_id, shipped_at, shipment_id")
+        .bind(orders)
+        .fetch_all(db)
+        .await?)
 }
 
 pub(crate) async fn insert_shipment(db: &mut PgConnection, row: &ShipmentRow) -> Result<(), Error> {

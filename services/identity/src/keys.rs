@@ -177,7 +177,11 @@ mod tests {
 
     fn ring(secrets: &[(&str, u8)]) -> Keyring {
         let ring = Keyring::new("https://market.example");
-        let keys = secrets.iter().map(|(id, byte)| Key { id: (*id).to_owned(), signing: SigningKey::from_bytes(&[*byte; 32]), active_from: Time::default() });
+        let keys = secrets.iter().map(|(id, byte)| Key {
+            id: (*id).to_owned(),
+            signing: SigningKey::from_bytes(&[*byte; 32]),
+            active_from: Time::default(),
+        });
         *ring.keys.write().unwrap() = Arc::new(keys.collect());
         ring
     }

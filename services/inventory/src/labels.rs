@@ -28,7 +28,8 @@ pub(crate) async fn of(db: &mut PgConnection, keys: &BTreeSet<Key>) -> Result<BT
     .bind(keys.iter().map(|key| key.1.uuid()).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
-    let known: BTreeMap<Key, Label> = rows.into_iter().map(|(tenant, variant, sku, title)| ((tenant.into(), variant.into()), Label { sku, title })).collect();
+    let known: BTreeMap<Key, Label> =
+        rows.into_iter().map(|(tenant, variant, sku, title)| ((tenant.into(), variant.into()), Label { sku, title })).collect();
     Ok(keys.iter().map(|key| (*key, known.get(key).cloned().unwrap_or_default())).collect())
 }
 

@@ -176,31 +176,70 @@ pub(crate) struct Count {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
-    Reserve { reservation: ReservationId, lines: Vec<Line>, expires_at: Time },
+    Reserve {
+        reservation: ReservationId,
+        lines: Vec<Line>,
+        expires_at: Time,
+    },
     /// Only the holds of these tenants: a transaction sees one cell.
-    Confirm { reservation: ReservationId, tenants: Vec<TenantId> },
+    Confirm {
+        reservation: ReservationId,
+        tenants: Vec<TenantId>,
+    },
     /// `lines`: only these variants; empty: all.
-    Release { reservation: ReservationId, tenants: Vec<TenantId>, lines: Vec<Key> },
+    Release {
+        reservation: ReservationId,
+        tenants: Vec<TenantId>,
+        lines: Vec<Key>,
+    },
     /// Gives up what is past its time, of these variants.
-    Expire { reservation: ReservationId, keys: Vec<Key> },
-    Restock { restock: String, reservation: ReservationId, lines: Vec<Line> },
+    Expire {
+        reservation: ReservationId,
+        keys: Vec<Key>,
+    },
+    Restock {
+        restock: String,
+        reservation: ReservationId,
+        lines: Vec<Line>,
+    },
     /// `exact`: refused when fewer than are reserved; otherwise none is available then.
-    Set { counts: Vec<Count>, exact: bool, if_revision: Option<i64> },
-    Adjust { key: Key, warehouse: WarehouseId, delta: i64, kind: Kind, if_revision: Option<i64> },
-    Transfer { key: Key, from: WarehouseId, to: WarehouseId, quantity: i64 },
+    Set {
+        counts: Vec<Count>,
+        exact: bool,
+        if_revision: Option<i64>,
+    },
+    Adjust {
+        key: Key,
+        warehouse: WarehouseId,
+        delta: i64,
+        kind: Kind,
+        if_revision: Option<i64>,
+    },
+    Transfer {
+        key: Key,
+        from: WarehouseId,
+        to: WarehouseId,
+        quantity: i64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Reserved { expires_at: Time },
+    Reserved {
+        expires_at: Time,
+    },
     Short(Vec<Short>),
     Confirmed,
-    Released { pieces: i64 },
+    Released {
+        pieces: i64,
+    },
     /// What ran out of time, to be told.
     Expired(Vec<Line>),
     Restocked,
     /// Lines that changed something.
-    Set { changed: usize },
+    Set {
+        changed: usize,
+    },
 }
 
 /// A line there are too few pieces for.
@@ -300,7 +339,11 @@ impl Shelf {
         }
         for (key, quantity) in wanted {
             for (warehouse, taken) in self.pick(key, quantity) {
-                self.shift(key, warehouse, Kind::Reservation, cause, |counts| Counts { available: counts.available - taken, reserved: counts.reserved + taken, ..counts });
+                self.shift(key, warehouse, Kind::Reservation, cause, |counts| Counts {
+                    available: counts.available - taken,
+                    reserved: counts.reserved + taken,
+                    ..counts
+                });
                 let hold = Hold { key, warehouse, quantity: taken, returned: 0, state: HoldState::Held, expires_at, pending: Pending::Insert };
                 self.holds.entry(reservation).or_default().push(hold);
             }
@@ -374,7 +417,11 @@ impl Shelf {
     fn give_up(&mut self, reservation: ReservationId, held: &[Hold], kind: Kind, state: HoldState, cause: &Cause) -> i64 {
         for hold in held {
             let back = hold.quantity;
-            self.shift(hold.key, hold.warehouse, kind, cause, |counts| Counts { available: counts.available + back, reserved: counts.reserved - back, ..counts });
+            self.shift(hold.key, hold.warehouse, kind, cause, |counts| Counts {
+                available: counts.available + back,
+                reserved: counts.reserved - back,
+                ..counts
+            });
             self.change_hold(reservation, hold, |hold| hold.becomes(state));
         }
         held.iter().map(|hold| hold.quantity).sum()
@@ -391,7 +438,9 @@ impl Shelf {
         if holds.is_empty() {
             return Err(Refusal::NotFound(reservation));
         }
-        let sold = |key: &Key| -> i64 { holds.iter().filter(|hold| hold.key == *key && hold.state == HoldState::Sold).map(|hold| hold.quantity - hold.returned).sum() };
+        let sold = |key: &Key| -> i64 {
+            holds.iter().filter(|hold| hold.key == *key && hold.state == HoldState::Sold).map(|hold| hold.quantity - hold.returned).sum()
+        };
         if wanted.iter().any(|(key, quantity)| sold(key) < *quantity) {
             return Err(Refusal::ExceedsSale(reservation));
         }
@@ -440,7 +489,15 @@ impl Shelf {
         Ok(Outcome::Set { changed })
     }
 
-    fn adjust(&mut self, key: Key, warehouse: WarehouseId, delta: i64, kind: Kind, if_revision: Option<i64>, cause: &Cause) -> Result<Outcome, Refusal> {
+    fn adjust(
+        &mut self,
+        key: Key,
+        warehouse: WarehouseId,
+        delta: i64,
+        kind: Kind,
+        if_revision: Option<i64>,
+        cause: &Cause,
+    ) -> Result<Outcome, Refusal> {
         self.expect_revision(key, if_revision)?;
         let available = self.row(key, warehouse).map_or(0, |row| row.counts.available);
         if available.checked_add(delta).is_none_or(|after| after < 0) {
@@ -475,7 +532,10 @@ impl Shelf {
     }
 
     fn change_hold(&mut self, reservation: ReservationId, which: &Hold, change: impl FnOnce(&mut Hold)) {
-        let found = self.holds.get_mut(&reservation).and_then(|holds| holds.iter_mut().find(|hold| hold.key == which.key && hold.warehouse == which.warehouse));
+        let found = self
+            .holds
+            .get_mut(&reservation)
+            .and_then(|holds| holds.iter_mut().find(|hold| hold.key == which.key && hold.warehouse == which.warehouse));
         if let Some(hold) = found {
             change(hold);
         }

@@ -91,7 +91,8 @@ fn sold_pieces_come_back_once_and_never_more_than_were_sold() {
     let mut shelf = shelf(3);
     run(&mut shelf, &reserve(1, &[(0, 5)])).unwrap();
     run(&mut shelf, &Operation::Confirm { reservation: order(1), tenants: tenants() }).unwrap();
-    let restock = |id: &str, quantity| Operation::Restock { restock: id.to_owned(), reservation: order(1), lines: vec![Line { key: key(0), quantity }] };
+    let restock =
+        |id: &str, quantity| Operation::Restock { restock: id.to_owned(), reservation: order(1), lines: vec![Line { key: key(0), quantity }] };
     assert_eq!(run(&mut shelf, &restock("a", 4)), Ok(Outcome::Restocked));
     assert_eq!(run(&mut shelf, &restock("a", 4)), Ok(Outcome::Restocked));
     assert_eq!(shelf.items[&key(0)].available(), 5);
@@ -104,7 +105,11 @@ fn sold_pieces_come_back_once_and_never_more_than_were_sold() {
 fn a_count_never_makes_reserved_pieces_vanish() {
     let mut shelf = shelf(3);
     run(&mut shelf, &reserve(1, &[(0, 2)])).unwrap();
-    let set = |quantity, exact| Operation::Set { counts: vec![Count { key: key(0), warehouse: warehouse(1), quantity, incoming: None }], exact, if_revision: None };
+    let set = |quantity, exact| Operation::Set {
+        counts: vec![Count { key: key(0), warehouse: warehouse(1), quantity, incoming: None }],
+        exact,
+        if_revision: None,
+    };
     assert_eq!(run(&mut shelf, &set(1, true)), Err(Refusal::BelowReserved { reserved: 2 }));
     assert_eq!(run(&mut shelf, &set(1, false)), Ok(Outcome::Set { changed: 1 }));
     let row = shelf.items[&key(0)].rows[0];
@@ -138,7 +143,13 @@ fn operations() -> impl Strategy<Value = Operation> {
 fn check(shelf: &Shelf, pieces: i64) {
     for (key, item) in &shelf.items {
         for row in &item.rows {
-            let held: i64 = shelf.holds.values().flatten().filter(|hold| hold.key == *key && hold.warehouse == row.warehouse && hold.state == HoldState::Held).map(|hold| hold.quantity).sum();
+            let held: i64 = shelf
+                .holds
+                .values()
+                .flatten()
+                .filter(|hold| hold.key == *key && hold.warehouse == row.warehouse && hold.state == HoldState::Held)
+                .map(|hold| hold.quantity)
+                .sum();
             assert_eq!(row.counts.reserved, held);
             assert!(row.counts.available >= 0 && row.counts.reserved >= 0 && row.counts.incoming >= 0);
             let mut counts = Counts { available: pieces, ..Counts::default() };

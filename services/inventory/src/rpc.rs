@@ -51,7 +51,8 @@ impl Contract for Rpc {
         let asked = request.into_inner();
         let warehouse: WarehouseId = parse("warehouse_id", &asked.warehouse_id)?;
         let make_default = asked.is_default.unwrap_or(false);
-        let change = WarehouseChange { name: asked.name, country: asked.country, postal_code: asked.postal_code, make_default, if_version: asked.if_version };
+        let change =
+            WarehouseChange { name: asked.name, country: asked.country, postal_code: asked.postal_code, make_default, if_version: asked.if_version };
         let row = self.0.update_warehouse(&ctx, tenant, warehouse, change).await.map_err(status)?;
         Ok(Response::new((&row).into()))
     }
@@ -182,7 +183,12 @@ impl Contract for Rpc {
                 expires_at: None,
                 shortages: short
                     .into_iter()
-                    .map(|line| api::Shortage { tenant_id: line.key.0.to_string(), variant_id: line.key.1.to_string(), wanted: line.wanted, available: line.available })
+                    .map(|line| api::Shortage {
+                        tenant_id: line.key.0.to_string(),
+                        variant_id: line.key.1.to_string(),
+                        wanted: line.wanted,
+                        available: line.available,
+                    })
                     .collect(),
             },
         }))
@@ -238,7 +244,8 @@ fn named(variant: &str, sku: String) -> Result<Named, Status> {
 }
 
 fn tenants(texts: &[String]) -> Result<Vec<TenantId>, Status> {
-    let mut tenants: Vec<TenantId> = texts.iter().enumerate().map(|(place, text)| parse(&format!("tenant_ids[{place}]"), text)).collect::<Result<_, _>>()?;
+    let mut tenants: Vec<TenantId> =
+        texts.iter().enumerate().map(|(place, text)| parse(&format!("tenant_ids[{place}]"), text)).collect::<Result<_, _>>()?;
     tenants.sort_unstable();
     tenants.dedup();
     Ok(tenants)
@@ -254,7 +261,9 @@ fn keys(field: &str, named: &[api::VariantKey]) -> Result<Vec<Key>, Status> {
 fn lines(asked: &[api::ReserveLine]) -> Result<Vec<Line>, Status> {
     let line = |(place, line): (usize, &api::ReserveLine)| -> Result<Line, Status> {
         let key = (parse(&format!("lines[{place}].tenant_id"), &line.tenant_id)?, parse(&format!("lines[{place}].variant_id"), &line.variant_id)?);
-        let quantity = Some(line.quantity).filter(|quantity| *quantity > 0).ok_or_else(|| violation(&format!("lines[{place}].quantity"), "must be at least 1"))?;
+        let quantity = Some(line.quantity)
+            .filter(|quantity| *quantity > 0)
+            .ok_or_else(|| violation(&format!("lines[{place}].quantity"), "must be at least 1"))?;
         Ok(Line { key, quantity })
     };
     asked.iter().enumerate().map(line).collect()
@@ -263,7 +272,8 @@ fn lines(asked: &[api::ReserveLine]) -> Result<Vec<Line>, Status> {
 fn imported(place: usize, line: &api::SetStocksLine) -> Result<ImportedCount, Status> {
     let variant = parse(&format!("lines[{place}].variant_id"), &line.variant_id)?;
     let warehouse = optional(&format!("lines[{place}].warehouse_id"), &line.warehouse_id)?;
-    let quantity = Some(line.quantity).filter(|quantity| *quantity >= 0).ok_or_else(|| violation(&format!("lines[{place}].quantity"), "must be at least 0"))?;
+    let quantity =
+        Some(line.quantity).filter(|quantity| *quantity >= 0).ok_or_else(|| violation(&format!("lines[{place}].quantity"), "must be at least 0"))?;
     Ok(ImportedCount { variant, warehouse, quantity })
 }
 

@@ -183,7 +183,12 @@ async fn save_rows(db: &mut PgConnection, shelf: &Shelf) -> Result<(), Error> {
     if touched.is_empty() {
         return Ok(());
     }
-    let rows: Vec<(Key, Row)> = shelf.items.iter().flat_map(|(key, item)| item.rows.iter().map(|row| (*key, *row))).filter(|(key, row)| touched.contains(&(*key, row.warehouse))).collect();
+    let rows: Vec<(Key, Row)> = shelf
+        .items
+        .iter()
+        .flat_map(|(key, item)| item.rows.iter().map(|row| (*key, *row)))
+        .filter(|(key, row)| touched.contains(&(*key, row.warehouse)))
+        .collect();
     let count = |of: fn(&Row) -> i64| rows.iter().map(|(_, row)| of(row)).collect::<Vec<i64>>();
     let done = sqlx::query(
         "update stock s set available = k.available, reserved = k.reserved, incoming = k.incoming, step = k.step
@@ -200,7 +205,11 @@ async fn save_rows(db: &mut PgConnection, shelf: &Shelf) -> Result<(), Error> {
     .bind(count(|row| row.step))
     .execute(db)
     .await?;
-    if done.rows_affected() == u64::try_from(rows.len()).unwrap_or_default() { Ok(()) } else { Err(Error::Unreadable("a locked stock row vanished".to_owned())) }
+    if done.rows_affected() == u64::try_from(rows.len()).unwrap_or_default() {
+        Ok(())
+    } else {
+        Err(Error::Unreadable("a locked stock row vanished".to_owned()))
+    }
 }
 
 async fn save_journal(db: &mut PgConnection, movements: &[Movement], ids: &Ids, now: Time) -> Result<(), Error> {
@@ -284,18 +293,25 @@ async fn insert_restocks(db: &mut PgConnection, shelf: &Shelf, now: Time) -> Res
     if shelf.new_restocks.is_empty() {
         return Ok(());
     }
-    sqlx::query("insert into stock_restock (tenant_id, restock_id, reservation_id, at) select k.*, $4 from unnest($1::uuid[], $2::text[], $3::uuid[]) as k")
-        .bind(shelf.new_restocks.keys().map(|key| key.0.uuid()).collect::<Vec<_>>())
-        .bind(shelf.new_restocks.keys().map(|key| key.1.clone()).collect::<Vec<_>>())
-        .bind(shelf.new_restocks.values().map(|reservation| reservation.uuid()).collect::<Vec<_>>())
-        .bind(now)
-        .execute(db)
-        .await?;
+    sqlx::query(
+        "insert into stock_restock (tenant_id, restock_id, reservation_id, at) select k.*, $4 from unnest($1::uuid[], $2::text[], $3::uuid[]) as k",
+    )
+    .bind(shelf.new_restocks.keys().map(|key| key.0.uuid()).collect::<Vec<_>>())
+    .bind(shelf.new_restocks.keys().map(|key| key.1.clone()).collect::<Vec<_>>())
+    .bind(shelf.new_restocks.values().map(|reservation| reservation.uuid()).collect::<Vec<_>>())
+    .bind(now)
+    .execute(db)
+    .await?;
     Ok(())
 }
 
 fn pending(shelf: &Shelf, what: Pending) -> Vec<(ReservationId, &Hold)> {
-    shelf.holds.iter().flat_map(|(reservation, holds)| holds.iter().map(|hold| (*reservation, hold))).filter(|(_, hold)| hold.pending == what).collect()
+    shelf
+        .holds
+        .iter()
+        .flat_map(|(reservation, holds)| holds.iter().map(|hold| (*reservation, hold)))
+        .filter(|(_, hold)| hold.pending == what)
+        .collect()
 }
 
 fn columns(keys: &BTreeSet<Key>) -> (Vec<Uuid>, Vec<Uuid>) {

@@ -3,8 +3,8 @@
 use api_catalog::VariantId;
 use api_inventory::inventory_client::InventoryClient;
 use api_inventory::{
-    ConfirmReservationRequest, GetStockRequest, ProveStockRequest, ReleaseReservationRequest, ReservationId, ReserveLine, ReserveRequest, ReserveResponse, RestockRequest,
-    SetStocksLine, SetStocksRequest, Stock, VariantKey,
+    ConfirmReservationRequest, GetStockRequest, ProveStockRequest, ReleaseReservationRequest, ReservationId, ReserveLine, ReserveRequest,
+    ReserveResponse, RestockRequest, SetStocksLine, SetStocksRequest, Stock, VariantKey,
 };
 use kit_core::TenantId;
 use kit_rpc::{Link, problem_of};
@@ -77,7 +77,8 @@ impl Shop {
 
     /// The journal and the holds say what the stock says.
     async fn assert_proved(&self) {
-        let proof = self.client.clone().prove_stock(self.market.operator(&["health.read"]).request(ProveStockRequest::default())).await.unwrap().into_inner();
+        let proof =
+            self.client.clone().prove_stock(self.market.operator(&["health.read"]).request(ProveStockRequest::default())).await.unwrap().into_inner();
         assert!(proof.mismatches.is_empty(), "{:?}", proof.mismatches);
         assert!(proof.entries > 0);
     }
@@ -184,9 +185,13 @@ async fn a_hold_runs_out_by_the_job_and_by_the_next_buyer_in_need() {
 #[tokio::test]
 async fn an_import_sets_thousands_of_counts_once() {
     let shop = Shop::open().await;
-    let lines: Vec<SetStocksLine> = (0..3000).map(|n| SetStocksLine { variant_id: shop.market.ids.next::<api_catalog::VariantKind>().to_string(), quantity: n % 7, ..Default::default() }).collect();
+    let lines: Vec<SetStocksLine> = (0..3000)
+        .map(|n| SetStocksLine { variant_id: shop.market.ids.next::<api_catalog::VariantKind>().to_string(), quantity: n % 7, ..Default::default() })
+        .collect();
     let request = SetStocksRequest { tenant_id: shop.tenant.to_string(), lines, reference: "imp_test".to_owned() };
-    let set = |request: SetStocksRequest| async { shop.client.clone().set_stocks(shop.market.service().request(request)).await.unwrap().into_inner().changed };
+    let set = |request: SetStocksRequest| async {
+        shop.client.clone().set_stocks(shop.market.service().request(request)).await.unwrap().into_inner().changed
+    };
     let some = request.lines.iter().filter(|line| line.quantity > 0).count();
     assert_eq!(usize::try_from(set(request.clone()).await).unwrap(), some);
     assert_eq!(set(request).await, 0, "the same again changes nothing");

@@ -33,9 +33,16 @@ fn reason(status: tonic::Status) -> String {
 #[tokio::test]
 async fn there_is_a_default_warehouse_from_the_first_look() {
     let shop = Shop::open().await;
-    let list = || async { shop.client.clone().list_warehouses(shop.seller().request(ListWarehousesRequest {})).await.unwrap().into_inner().warehouses };
+    let list =
+        || async { shop.client.clone().list_warehouses(shop.seller().request(ListWarehousesRequest {})).await.unwrap().into_inner().warehouses };
     assert_eq!(list().await.iter().filter(|warehouse| warehouse.is_default).count(), 1);
-    let new = CreateWarehouseRequest { code: "berlin".to_owned(), name: "Berlin".to_owned(), country: "DE".to_owned(), is_default: true, ..Default::default() };
+    let new = CreateWarehouseRequest {
+        code: "berlin".to_owned(),
+        name: "Berlin".to_owned(),
+        country: "DE".to_owned(),
+        is_default: true,
+        ..Default::default()
+    };
     shop.client.clone().create_warehouse(shop.seller().request(new.clone())).await.unwrap();
     assert_eq!(reason(shop.client.clone().create_warehouse(shop.seller().request(new)).await.unwrap_err()), "WAREHOUSE_CODE_TAKEN");
     let all = list().await;

@@ -64,7 +64,14 @@ impl Post {
         store::add(db, &new).await
     }
 
-    async fn send_to_staff(&self, db: &mut PgConnection, event: &LoggedEvent, tenant: Option<TenantId>, roles: &[&str], message: &Message) -> Result<(), Error> {
+    async fn send_to_staff(
+        &self,
+        db: &mut PgConnection,
+        event: &LoggedEvent,
+        tenant: Option<TenantId>,
+        roles: &[&str],
+        message: &Message,
+    ) -> Result<(), Error> {
         for to in store::staff(db, tenant.map(TenantId::uuid), roles, message.topic.text()).await? {
             self.send(db, event, to.into(), message, tenant).await?;
         }
@@ -82,7 +89,9 @@ impl Post {
             IdentityBody::GuestMerged(e) => return store::hand_over(db, id("guest_id", &e.guest_id)?, id("user_id", &e.user_id)?).await,
             IdentityBody::EmailVerificationRequested(e) => (e.user.as_ref(), letters::verify_email(&self.site, e)),
             IdentityBody::PasswordResetRequested(e) => (e.user.as_ref(), letters::reset_password(&self.site, e)),
-            IdentityBody::PasswordChanged(e) => (e.user.as_ref(), letters::password_changed(&self.site, e.user.as_ref().unwrap_or(&Default::default()))),
+            IdentityBody::PasswordChanged(e) => {
+                (e.user.as_ref(), letters::password_changed(&self.site, e.user.as_ref().unwrap_or(&Default::default())))
+            }
             IdentityBody::NewDeviceSeen(e) => (e.user.as_ref(), letters::new_device(&self.site, e)),
             IdentityBody::SignInBlocked(e) => (e.user.as_ref(), letters::sign_in_blocked(&self.site, e)),
             IdentityBody::UserDisabled(e) => (e.user.as_ref(), letters::account_disabled(&self.site, e)),
@@ -124,11 +133,15 @@ impl Post {
                 let tenant = e.tenant.unwrap_or_default();
                 self.send_to_owner(db, event, &tenant, letters::rejected(site, &tenant)).await
             }
-            TenantsBody::TenantSuspended(e) => self.send_to_staff(db, event, event.tenant, RUNS_STORE, &letters::suspended(site, &e.tenant.unwrap_or_default())).await,
+            TenantsBody::TenantSuspended(e) => {
+                self.send_to_staff(db, event, event.tenant, RUNS_STORE, &letters::suspended(site, &e.tenant.unwrap_or_default())).await
+            }
             TenantsBody::TenantReactivated(e) => {
                 self.send_to_staff(db, event, event.tenant, RUNS_STORE, &letters::reactivated(site, &e.tenant.unwrap_or_default())).await
             }
-            TenantsBody::TenantClosed(e) => self.send_to_staff(db, event, event.tenant, RUNS_STORE, &letters::closed(site, &e.tenant.unwrap_or_default())).await,
+            TenantsBody::TenantClosed(e) => {
+                self.send_to_staff(db, event, event.tenant, RUNS_STORE, &letters::closed(site, &e.tenant.unwrap_or_default())).await
+            }
             TenantsBody::StaffInvited(e) => {
                 let email = e.invite.as_ref().map(|invite| invite.email.clone()).unwrap_or_default();
                 self.send(db, event, To { user: None, email }, &letters::invited(site, &e), event.tenant).await
@@ -149,7 +162,9 @@ impl Post {
         let owner = id("owner_id", &tenant.owner_id)?;
         let to = match store::correspondent(db, owner).await? {
             Some(known) => known.into(),
-            None => To { user: Some(owner.uuid()), email: tenant.business.as_ref().map(|business| business.contact_email.clone()).unwrap_or_default() },
+            None => {
+                To { user: Some(owner.uuid()), email: tenant.business.as_ref().map(|business| business.contact_email.clone()).unwrap_or_default() }
+            }
         };
         self.send(db, event, to, &message, event.tenant).await
     }
@@ -202,7 +217,9 @@ impl Post {
                 let message = letters::refund_failed(site, &e.r#ref.clone().unwrap_or_default(), &e);
                 return self.send_to_staff(db, event, None, RUNS_MARKET, &message).await;
             }
-            OrderBody::SubOrderProgressed(_) | OrderBody::OrderPaid(_) | OrderBody::OrderPaymentPending(_) | OrderBody::OrderCompleted(_) => return Ok(()),
+            OrderBody::SubOrderProgressed(_) | OrderBody::OrderPaid(_) | OrderBody::OrderPaymentPending(_) | OrderBody::OrderCompleted(_) => {
+                return Ok(());
+            }
         };
         let user = order.buyer_id.parse::<UserId>().ok().map(UserId::uuid);
         self.send(db, event, To { user, email: order.email }, &message, None).await

@@ -28,7 +28,14 @@ a.button{display:inline-block;background:#1f5f4a;color:#fff;text-decoration:none
 
 impl Letter {
     pub(crate) fn new(subject: impl Into<String>, heading: impl Into<String>) -> Self {
-        Self { subject: one_line(&subject.into()), heading: heading.into(), paragraphs: Vec::new(), rows: Vec::new(), action: None, note: String::new() }
+        Self {
+            subject: one_line(&subject.into()),
+            heading: heading.into(),
+            paragraphs: Vec::new(),
+            rows: Vec::new(),
+            action: None,
+            note: String::new(),
+        }
     }
 
     pub(crate) fn say(mut self, paragraph: impl Into<String>) -> Self {
@@ -73,7 +80,8 @@ impl Letter {
             inside.push_str(&format!("<p>{}</p>", escape(paragraph)));
         }
         if !self.rows.is_empty() {
-            let rows: String = self.rows.iter().map(|(what, how_much)| format!("<tr><td>{}</td><td>{}</td></tr>", escape(what), escape(how_much))).collect();
+            let rows: String =
+                self.rows.iter().map(|(what, how_much)| format!("<tr><td>{}</td><td>{}</td></tr>", escape(what), escape(how_much))).collect();
             inside.push_str(&format!("<table role=\"presentation\">{rows}</table>"));
         }
         if let Some(action) = &self.action {
@@ -132,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_letter_reads_the_same_in_both_forms() {
-        let letter = Letter::new("Hello", "Hello Ann").say("Two things came.").row("Mug", "EUR 8.00").action("See it", "https://market.example/x".into());
+        let letter =
+            Letter::new("Hello", "Hello Ann").say("Two things came.").row("Mug", "EUR 8.00").action("See it", "https://market.example/x".into());
         assert_eq!(letter.text(), "Hello Ann\n\nTwo things came.\n\nMug: EUR 8.00\n\nSee it: https://market.example/x");
         assert!(letter.html().contains("<td>Mug</td><td>EUR 8.00</td>"));
     }

@@ -125,7 +125,8 @@ impl Notifications {
             let payload = NotificationsEvent { body: Some(body) }.encode_to_vec();
             let show = |p: Preferences| json!({ "sales": p.sales, "stock": p.stock });
             let change = Some(json!({ "before": show(before), "after": show(after) }));
-            log::append(&mut tx, ctx, self.clock.now(), Event { key: user.uuid(), tenant: None, kind: "preferences_changed", payload, change }).await?;
+            log::append(&mut tx, ctx, self.clock.now(), Event { key: user.uuid(), tenant: None, kind: "preferences_changed", payload, change })
+                .await?;
         }
         tx.commit().await?;
         Ok(after)

@@ -82,7 +82,9 @@ pub(crate) async fn list(db: &mut PgConnection, filter: &Filter<'_>, limit: i64)
 }
 
 pub(crate) async fn find(db: &mut PgConnection, id: MessageId) -> Result<Option<Listed>, Error> {
-    let row = sqlx::query_as("select message_id, template, topic, recipient, user_id, tenant_id, subject, body, html, sent_at from message where message_id = $1");
+    let row = sqlx::query_as(
+        "select message_id, template, topic, recipient, user_id, tenant_id, subject, body, html, sent_at from message where message_id = $1",
+    );
     Ok(row.bind(id.uuid()).fetch_optional(db).await?)
 }
 
@@ -120,14 +122,21 @@ pub(crate) async fn put_role(db: &mut PgConnection, user: UserId, tenant: Option
             "insert into works_for (user_id, tenant_id, role) values ($1, $2, $3)
              on conflict (user_id, tenant_id) where tenant_id is not null do update set role = excluded.role",
         ),
-        None => sqlx::query("insert into works_for (user_id, tenant_id, role) values ($1, $2, $3) on conflict (user_id, role) where tenant_id is null do nothing"),
+        None => sqlx::query(
+            "insert into works_for (user_id, tenant_id, role) values ($1, $2, $3) on conflict (user_id, role) where tenant_id is null do nothing",
+        ),
     };
     query.bind(user.uuid()).bind(tenant).bind(role).execute(db).await?;
     Ok(())
 }
 
 pub(crate) async fn remove_role(db: &mut PgConnection, user: UserId, tenant: Option<Uuid>, role: &str) -> Result<(), Error> {
-    sqlx::query("delete from works_for where user_id = $1 and tenant_id is not distinct from $2 and role = $3").bind(user.uuid()).bind(tenant).bind(role).execute(db).await?;
+    sqlx::query("delete from works_for where user_id = $1 and tenant_id is not distinct from $2 and role = $3")
+        .bind(user.uuid())
+        .bind(tenant)
+        .bind(role)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

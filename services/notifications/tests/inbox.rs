@@ -6,7 +6,8 @@ use api_identity::{GrantRoleRequest, RequestPasswordResetRequest, Role, SignInRe
 use api_inventory::{InventoryEvent, StockRanLow, inventory_event};
 use api_notifications::notifications_client::NotificationsClient;
 use api_notifications::{
-    GetMessageRequest, GetPreferencesRequest, ListMessagesRequest, ListMyMessagesRequest, ListTemplatesRequest, Message, Preferences, SetPreferencesRequest,
+    GetMessageRequest, GetPreferencesRequest, ListMessagesRequest, ListMyMessagesRequest, ListTemplatesRequest, Message, Preferences,
+    SetPreferencesRequest,
 };
 use api_orders::{Order, OrderEvent, OrderPlaced, OrderRef, SubOrder, SubOrderCancelled, SubOrderConfirmed, order_event};
 use api_tenants::tenants_client::TenantsClient;
@@ -26,7 +27,8 @@ struct Stand {
 const PASSWORD: &str = "seven blue kettles";
 
 async fn stand() -> Stand {
-    let modules = [&service_identity::MODULE, &service_tenants::MODULE, &service_inventory::MODULE, &service_orders::MODULE, &service_notifications::MODULE];
+    let modules =
+        [&service_identity::MODULE, &service_tenants::MODULE, &service_inventory::MODULE, &service_orders::MODULE, &service_notifications::MODULE];
     let market = kit_test::start_with(&modules, "[identity]\nhash_memory_kib = 8\nhash_passes = 1\n").await;
     let (inbox, identity) = (NotificationsClient::new(market.link("notifications")), IdentityClient::new(market.link("identity")));
     Stand { market, inbox, identity }
@@ -34,7 +36,8 @@ async fn stand() -> Stand {
 
 impl Stand {
     async fn person(&self, name: &str) -> Ctx {
-        let request = SignUpRequest { email: format!("{name}@example.com"), password: PASSWORD.to_owned(), name: name.to_owned(), ..Default::default() };
+        let request =
+            SignUpRequest { email: format!("{name}@example.com"), password: PASSWORD.to_owned(), name: name.to_owned(), ..Default::default() };
         let session = self.identity.clone().sign_up(self.market.nobody().request(request)).await.unwrap().into_inner().session.unwrap();
         Ctx { actor: Actor::User(session.user.unwrap().user_id.parse().unwrap()), ..self.market.nobody() }
     }
@@ -73,14 +76,26 @@ impl Stand {
 
 fn order_ref(buyer: UserId, email: &str) -> Option<OrderRef> {
     let number = "MH-2026-7K3F-9QXD".to_owned();
-    Some(OrderRef { number, buyer_id: buyer.to_string(), email: email.to_owned(), name: "Ann <b>".to_owned(), access_token: "let-me-in".to_owned(), ..Default::default() })
+    Some(OrderRef {
+        number,
+        buyer_id: buyer.to_string(),
+        email: email.to_owned(),
+        name: "Ann <b>".to_owned(),
+        access_token: "let-me-in".to_owned(),
+        ..Default::default()
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_gets_mail_about_the_account_and_reads_only_their_own() {
     let stand = stand().await;
     let (ann, ben) = (stand.person("ann").await, stand.person("ben").await);
-    stand.identity.clone().request_password_reset(stand.market.nobody().request(RequestPasswordResetRequest { email: "ann@example.com".to_owned() })).await.unwrap();
+    stand
+        .identity
+        .clone()
+        .request_password_reset(stand.market.nobody().request(RequestPasswordResetRequest { email: "ann@example.com".to_owned() }))
+        .await
+        .unwrap();
     assert_eq!(stand.to("ann@example.com").await, ["verify_email", "reset_password"]);
     let mine = stand.mine(&ann).await;
     assert_eq!(mine.len(), 2);
@@ -105,8 +120,14 @@ async fn an_order_is_confirmed_to_its_buyer_and_its_seller_is_told_unless_switch
     stand.works_for(&sam, tenant, Role::SellerManager).await;
     stand.works_for(&tom, tenant, Role::InventoryOperator).await;
     let buyer = ann.user().unwrap();
-    let placed = OrderPlaced { r#ref: order_ref(buyer, "ann@example.com"), order: Some(Order { sub_orders: vec![SubOrder::default()], ..Default::default() }), ..Default::default() };
-    let confirmed = || order_event::Body::SubOrderConfirmed(SubOrderConfirmed { r#ref: order_ref(buyer, "ann@example.com"), sub_order: Some(SubOrder::default()) });
+    let placed = OrderPlaced {
+        r#ref: order_ref(buyer, "ann@example.com"),
+        order: Some(Order { sub_orders: vec![SubOrder::default()], ..Default::default() }),
+        ..Default::default()
+    };
+    let confirmed = || {
+        order_event::Body::SubOrderConfirmed(SubOrderConfirmed { r#ref: order_ref(buyer, "ann@example.com"), sub_order: Some(SubOrder::default()) })
+    };
     // People first: events of different services come in no order.
     stand.market.settle().await;
     stand.order_told("order_placed", None, order_event::Body::OrderPlaced(placed)).await;
@@ -122,7 +143,9 @@ async fn an_order_is_confirmed_to_its_buyer_and_its_seller_is_told_unless_switch
     assert_eq!(preferences, Preferences { sales: false, stock: true });
     assert_eq!(stand.inbox.clone().get_preferences(sam.request(GetPreferencesRequest {})).await.unwrap().into_inner().preferences, Some(preferences));
     stand.order_told("sub_order_confirmed", Some(tenant), confirmed()).await;
-    let low = InventoryEvent { body: Some(inventory_event::Body::StockRanLow(StockRanLow { tenant_id: tenant.to_string(), title: "Mug".to_owned(), ..Default::default() })) };
+    let low = InventoryEvent {
+        body: Some(inventory_event::Body::StockRanLow(StockRanLow { tenant_id: tenant.to_string(), title: "Mug".to_owned(), ..Default::default() })),
+    };
     stand.told(&service_inventory::MODULE, "stock_ran_low", Some(tenant), low.encode_to_vec()).await;
     assert_eq!(stand.to("sam@example.com").await, ["verify_email", "sale", "stock_ran_low"]);
     assert_eq!(stand.to("tom@example.com").await, ["verify_email", "stock_ran_low"]);
@@ -136,7 +159,8 @@ async fn a_cancelled_part_is_told_to_the_buyer_and_to_the_seller_who_did_not_do_
     stand.works_for(&sam, tenant, Role::SellerAdmin).await;
     stand.market.settle().await;
     for by in ["seller", "buyer"] {
-        let cancelled = SubOrderCancelled { r#ref: order_ref(ann.user().unwrap(), "ann@example.com"), cancelled_by: by.to_owned(), ..Default::default() };
+        let cancelled =
+            SubOrderCancelled { r#ref: order_ref(ann.user().unwrap(), "ann@example.com"), cancelled_by: by.to_owned(), ..Default::default() };
         stand.order_told("sub_order_cancelled", Some(tenant), order_event::Body::SubOrderCancelled(cancelled)).await;
     }
     assert_eq!(stand.to("ann@example.com").await, ["verify_email", "sub_order_cancelled", "sub_order_cancelled"]);
@@ -147,7 +171,8 @@ async fn a_cancelled_part_is_told_to_the_buyer_and_to_the_seller_who_did_not_do_
 async fn what_a_guest_was_told_is_the_accounts_after_signing_in() {
     let stand = stand().await;
     let ann = stand.person("ann").await;
-    let session = stand.identity.clone().start_guest(stand.market.nobody().request(StartGuestRequest::default())).await.unwrap().into_inner().session.unwrap();
+    let session =
+        stand.identity.clone().start_guest(stand.market.nobody().request(StartGuestRequest::default())).await.unwrap().into_inner().session.unwrap();
     let guest: UserId = session.user.unwrap().user_id.parse().unwrap();
     let guest_ctx = Ctx { actor: Actor::Guest(guest), ..stand.market.nobody() };
     let placed = OrderPlaced { r#ref: order_ref(guest, "elsewhere@example.com"), order: Some(Order::default()), ..Default::default() };
@@ -165,12 +190,29 @@ async fn applicants_staff_and_invited_people_are_told_and_a_replay_tells_nothing
     let mut tenants = TenantsClient::new(stand.market.link("tenants"));
     let anna = stand.person("anna").await;
     stand.market.settle().await;
-    let business = Business { legal_name: "Anna's Mugs Ltd".into(), contact_email: "contact@example.com".into(), address: "1 Kiln Lane".into(), ..Default::default() };
-    let apply = ApplyRequest { store_name: "Anna's <Mugs>".into(), business: Some(business), country: "GB".into(), currency: "GBP".into(), ..Default::default() };
+    let business = Business {
+        legal_name: "Anna's Mugs Ltd".into(),
+        contact_email: "contact@example.com".into(),
+        address: "1 Kiln Lane".into(),
+        ..Default::default()
+    };
+    let apply = ApplyRequest {
+        store_name: "Anna's <Mugs>".into(),
+        business: Some(business),
+        country: "GB".into(),
+        currency: "GBP".into(),
+        ..Default::default()
+    };
     let tenant_id = tenants.apply(anna.request(apply)).await.unwrap().into_inner().tenant.unwrap().tenant_id;
-    tenants.approve(stand.market.operator(&["tenants.write"]).request(ApproveRequest { tenant_id: tenant_id.clone(), ..Default::default() })).await.unwrap();
+    tenants
+        .approve(stand.market.operator(&["tenants.write"]).request(ApproveRequest { tenant_id: tenant_id.clone(), ..Default::default() }))
+        .await
+        .unwrap();
     let acting = Ctx { actor: anna.actor.clone(), ..stand.market.seller(tenant_id.parse().unwrap(), &["staff.write", "store.write"]) };
-    tenants.invite_staff(acting.request(InviteStaffRequest { email: "ben@example.com".into(), role: StaffRole::SellerManager.into() })).await.unwrap();
+    tenants
+        .invite_staff(acting.request(InviteStaffRequest { email: "ben@example.com".into(), role: StaffRole::SellerManager.into() }))
+        .await
+        .unwrap();
     let told = ["verify_email", "tenant_applied", "tenant_approved"];
     assert_eq!(stand.to("anna@example.com").await, told);
     assert_eq!(stand.to("ben@example.com").await, ["staff_invited"]);
@@ -197,7 +239,11 @@ async fn the_inbox_goes_page_by_page_and_is_closed_to_everybody_else() {
     let operator = stand.market.operator(&["notifications.read"]);
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = stand.inbox.clone().list_messages(operator.request(ListMessagesRequest { limit: 2, cursor, template: "verify_email".into(), ..Default::default() })).await;
+        let page = stand
+            .inbox
+            .clone()
+            .list_messages(operator.request(ListMessagesRequest { limit: 2, cursor, template: "verify_email".into(), ..Default::default() }))
+            .await;
         let page = page.unwrap().into_inner();
         found.extend(page.messages.into_iter().map(|message| message.recipient));
         cursor = page.next_cursor;

@@ -120,7 +120,9 @@ pub(crate) async fn on_identity(db: &mut PgConnection, event: LoggedEvent) -> Re
     if event.kind != "guest_merged" {
         return Ok(());
     }
-    let Some(IdentityBody::GuestMerged(merged)) = event.decode::<api_identity::IdentityEvent>().map_err(Error::unreadable)?.body else { return Ok(()) };
+    let Some(IdentityBody::GuestMerged(merged)) = event.decode::<api_identity::IdentityEvent>().map_err(Error::unreadable)?.body else {
+        return Ok(());
+    };
     let (Ok(guest), Ok(user)) = (merged.guest_id.parse::<UserId>(), merged.user_id.parse::<UserId>()) else { return Ok(()) };
     orders::hand_over(db, guest, user).await
 }

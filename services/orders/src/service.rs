@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::flows::place::{NewEntry, insert_all};
 use crate::saga::drive::{Advance, advance_all};
-use crate::flows::place::{insert_all, NewEntry};
 use crate::store::OrderRow;
 
 /// Clients of the services that orders calls.
@@ -74,7 +74,9 @@ impl Orders {
         };
         let advances = {
             let (db, clock) = (start.db.clone(), start.clock.clone());
-            Batch::start(Limits::new("orders_advance", config.batch_orders), move |steps| Box::pin(advance_all(db.clone(), clock.clone(), lease, steps)))
+            Batch::start(Limits::new("orders_advance", config.batch_orders), move |steps| {
+                Box::pin(advance_all(db.clone(), clock.clone(), lease, steps))
+            })
         };
         Ok(Self {
             db: start.db.clone(),

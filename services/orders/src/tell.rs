@@ -86,7 +86,11 @@ fn paid(whole: &WholeOrder, reference: Option<api::OrderRef>) -> Vec<Event> {
     for sub in &whole.subs {
         let items: Vec<&ItemRow> = whole.items.iter().filter(|item| item.sub_order_id == sub.sub_order_id).collect();
         let sub_order = Some(view::sub_order(sub, &items, Reader::Market));
-        events.push(event(order, Some(sub.tenant_id.into()), Body::SubOrderConfirmed(api::SubOrderConfirmed { r#ref: reference.clone(), sub_order })));
+        events.push(event(
+            order,
+            Some(sub.tenant_id.into()),
+            Body::SubOrderConfirmed(api::SubOrderConfirmed { r#ref: reference.clone(), sub_order }),
+        ));
     }
     events
 }
@@ -157,16 +161,14 @@ pub(crate) fn refund_failed(order: &OrderRow, sub: &SubRow, refund_id: &str, rea
 }
 
 pub(crate) fn completed(order: &OrderRow, subs: &[SubRow]) -> Event {
-    let tenant_ids = subs.iter().filter(|sub| sub.state() != crate::model::OrderState::Cancelled).map(|sub| TenantId::from(sub.tenant_id).to_string());
+    let tenant_ids =
+        subs.iter().filter(|sub| sub.state() != crate::model::OrderState::Cancelled).map(|sub| TenantId::from(sub.tenant_id).to_string());
     event(order, None, Body::OrderCompleted(api::OrderCompleted { r#ref: Some(view::order_ref(order)), tenant_ids: tenant_ids.collect() }))
 }
 
 /// Every part was cancelled, one by one.
 pub(crate) fn all_cancelled(order: &OrderRow) -> Event {
-    let body = api::OrderCancelled {
-        r#ref: Some(view::order_ref(order)),
-        reason: order.cancel_reason.clone(),
-        cancelled_by: order.cancelled_by.clone(),
-    };
+    let body =
+        api::OrderCancelled { r#ref: Some(view::order_ref(order)), reason: order.cancel_reason.clone(), cancelled_by: order.cancelled_by.clone() };
     event(order, None, Body::OrderCancelled(body))
 }

@@ -72,11 +72,19 @@ impl Fault for Error {
             Self::Wrong { .. } | Self::SplitsDoNotAddUp { .. } | Self::UnknownSubOrder(_) | Self::WebhookUnreadable(_) => Code::Invalid,
             Self::NotFound(_) | Self::UnknownPsp(_) | Self::MethodNotFound(_) => Code::NotFound,
             Self::PaymentIdReused(_) | Self::CaptureIdReused(_) | Self::RefundIdReused(_) => Code::Refused,
-            Self::NotCapturable(..) | Self::NotRefundable(..) | Self::NotVoidable(_) | Self::CaptureTooLarge { .. } | Self::RefundTooLarge { .. } => Code::Conflict,
+            Self::NotCapturable(..) | Self::NotRefundable(..) | Self::NotVoidable(_) | Self::CaptureTooLarge { .. } | Self::RefundTooLarge { .. } => {
+                Code::Conflict
+            }
             Self::SignatureInvalid => Code::Unauthenticated,
             Self::PspUnavailable => Code::Unavailable,
             Self::NotThisPayment(_) | Self::AmountDiffers(_) => Code::Internal,
-            Self::Money(error) => if matches!(error, MoneyError::Overflow | MoneyError::CurrencyMismatch(..)) { Code::Invalid } else { Code::Internal },
+            Self::Money(error) => {
+                if matches!(error, MoneyError::Overflow | MoneyError::CurrencyMismatch(..)) {
+                    Code::Invalid
+                } else {
+                    Code::Internal
+                }
+            }
             Self::Db(error) => error.code(),
         }
     }
@@ -101,7 +109,13 @@ impl Fault for Error {
             Self::WebhookUnreadable(_) => "WEBHOOK_UNREADABLE",
             Self::PspUnavailable => "PSP_UNAVAILABLE",
             Self::NotThisPayment(_) | Self::AmountDiffers(_) => "INTERNAL",
-            Self::Money(_) => if self.code() == Code::Invalid { "INVALID_REQUEST" } else { "INTERNAL" },
+            Self::Money(_) => {
+                if self.code() == Code::Invalid {
+                    "INVALID_REQUEST"
+                } else {
+                    "INTERNAL"
+                }
+            }
             Self::Db(error) => error.reason(),
         }
     }

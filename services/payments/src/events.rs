@@ -21,11 +21,17 @@ fn body(payment: &Payment, fact: &Fact) -> (&'static str, Body) {
     match fact {
         Fact::Authorised => {
             let (amount, method) = (money(payment.amount_minor), card_summary(&payment.card));
-            ("payment_authorized", Body::PaymentAuthorized(api::PaymentAuthorized { payment_id, order_id, buyer_id, amount, psp: payment.psp.clone(), method }))
+            (
+                "payment_authorized",
+                Body::PaymentAuthorized(api::PaymentAuthorized { payment_id, order_id, buyer_id, amount, psp: payment.psp.clone(), method }),
+            )
         }
         Fact::ActionRequired => {
             let (amount, next_action_url) = (money(payment.amount_minor), payment.next_action_url.clone().unwrap_or_default());
-            ("payment_action_required", Body::PaymentActionRequired(api::PaymentActionRequired { payment_id, order_id, buyer_id, amount, next_action_url }))
+            (
+                "payment_action_required",
+                Body::PaymentActionRequired(api::PaymentActionRequired { payment_id, order_id, buyer_id, amount, next_action_url }),
+            )
         }
         Fact::Failed => {
             let (failure_code, failure_message) = told(payment.failure.as_ref());
@@ -69,7 +75,10 @@ fn body(payment: &Payment, fact: &Fact) -> (&'static str, Body) {
         Fact::RefundFailed(movement) => {
             let (failure_code, failure_message) = told(movement.failure.as_ref());
             let (refund_id, amount, parts) = (refund_id(movement), money(movement.amount_minor()), amounts(payment, movement));
-            ("refund_failed", Body::RefundFailed(api::RefundFailed { payment_id, order_id, buyer_id, refund_id, amount, parts, failure_code, failure_message }))
+            (
+                "refund_failed",
+                Body::RefundFailed(api::RefundFailed { payment_id, order_id, buyer_id, refund_id, amount, parts, failure_code, failure_message }),
+            )
         }
     }
 }

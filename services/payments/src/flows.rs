@@ -20,8 +20,8 @@ use crate::psp::Psps;
 
 pub(crate) use authorize::Authorisation;
 pub(crate) use ledger::{Proof, View};
-pub(crate) use webhook::PROCESS_WEBHOOKS;
 pub(crate) use record::{Change, Recorder, Wish};
+pub(crate) use webhook::PROCESS_WEBHOOKS;
 
 /// Everything a flow needs. Cheap to clone.
 #[derive(Clone)]

@@ -85,7 +85,11 @@ impl Psps {
             let psp = Arc::new(sandbox::Sandbox::new(&config.sandbox, &config.guard)?);
             all.insert(sandbox::NAME, Guarded::new(sandbox::NAME, psp, config.guard.clone(), clock.clone()));
         }
-        anyhow::ensure!(all.contains_key(config.default_psp.as_str()), "services.payments.default_psp: there is no PSP named {:?} that is enabled", config.default_psp);
+        anyhow::ensure!(
+            all.contains_key(config.default_psp.as_str()),
+            "services.payments.default_psp: there is no PSP named {:?} that is enabled",
+            config.default_psp
+        );
         Ok(Self { default: config.default_psp.clone(), all: Arc::new(all) })
     }
 

@@ -26,7 +26,10 @@ impl api::payments_server::Payments for Payments {
         let (payment, id) = (parse("payment_id", &request.payment_id)?, parse("capture_id", &request.capture_id)?);
         let portions = self.portions(payment, &request.parts).await?;
         let (movement, payment) = Self::capture(self, &ctx, payment, id, portions).await.map_err(status)?;
-        Ok(Response::new(api::CaptureResponse { capture: Some(translate::capture(&payment, &movement)), payment: Some(translate::payment(&payment)) }))
+        Ok(Response::new(api::CaptureResponse {
+            capture: Some(translate::capture(&payment, &movement)),
+            payment: Some(translate::payment(&payment)),
+        }))
     }
 
     async fn void(&self, request: Request<api::VoidRequest>) -> Answer<api::VoidResponse> {
@@ -65,7 +68,10 @@ impl api::payments_server::Payments for Payments {
         let state = translate::wanted_state(request.state());
         let (order, before) = (translate::optional("order_id", &request.order_id)?, translate::read_cursor(&request.cursor)?);
         let (payments, next) = self.list(order, state, before, translate::page_size(request.limit)).await.map_err(status)?;
-        Ok(Response::new(api::ListPaymentsResponse { payments: payments.iter().map(translate::payment).collect(), next_cursor: translate::cursor(next) }))
+        Ok(Response::new(api::ListPaymentsResponse {
+            payments: payments.iter().map(translate::payment).collect(),
+            next_cursor: translate::cursor(next),
+        }))
     }
 
     async fn get_payment_options(&self, _: Request<api::GetPaymentOptionsRequest>) -> Answer<api::GetPaymentOptionsResponse> {
@@ -126,6 +132,10 @@ fn option(psp: &str, offer: Offer) -> api::PaymentOption {
         tokenisation_url: offer.tokenisation_url,
         publishable_key: offer.publishable_key,
         origin: offer.origin,
-        test_cards: offer.test_cards.into_iter().map(|(number, effect)| api::TestCard { number: number.to_owned(), effect: effect.to_owned() }).collect(),
+        test_cards: offer
+            .test_cards
+            .into_iter()
+            .map(|(number, effect)| api::TestCard { number: number.to_owned(), effect: effect.to_owned() })
+            .collect(),
     }
 }

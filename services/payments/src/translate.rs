@@ -136,7 +136,10 @@ pub(crate) fn refund(payment: &Payment, movement: &Movement) -> api::Refund {
 }
 
 pub(crate) fn amounts(payment: &Payment, movement: &Movement) -> Vec<api::SubOrderAmount> {
-    let amount = |portion: &Portion| api::SubOrderAmount { sub_order_id: portion.sub_order.to_string(), amount: Some(payment.money(portion.amount_minor).into()) };
+    let amount = |portion: &Portion| api::SubOrderAmount {
+        sub_order_id: portion.sub_order.to_string(),
+        amount: Some(payment.money(portion.amount_minor).into()),
+    };
     movement.portions.iter().map(amount).collect()
 }
 
@@ -145,7 +148,12 @@ pub(crate) fn card_summary(card: &CardSummary) -> Option<api::MethodSummary> {
 }
 
 pub(crate) fn method(method: &Method) -> api::PaymentMethod {
-    api::PaymentMethod { method_id: method.id.to_string(), psp: method.psp.clone(), summary: card_summary(&method.card), created_at: Some(timestamp(method.created_at)) }
+    api::PaymentMethod {
+        method_id: method.id.to_string(),
+        psp: method.psp.clone(),
+        summary: card_summary(&method.card),
+        created_at: Some(timestamp(method.created_at)),
+    }
 }
 
 const STATES: [(State, api::PaymentState); 11] = [
@@ -237,10 +245,19 @@ pub(crate) fn entries(lines: Vec<Line>) -> Vec<api::LedgerEntry> {
             None => {
                 let capture = line.kind == EntryKind::Capture.word();
                 let kind = if capture { api::EntryKind::Capture } else { api::EntryKind::Refund };
-                let reference = if capture { api::CaptureId::from(line.reference).to_string() } else { api::RefundId::from(line.reference).to_string() };
+                let reference =
+                    if capture { api::CaptureId::from(line.reference).to_string() } else { api::RefundId::from(line.reference).to_string() };
                 let order_id = api_orders::OrderId::from(line.order_id).to_string();
                 let payment_id = api::PaymentId::from(line.payment_id).to_string();
-                entries.push(api::LedgerEntry { entry_id, kind: kind.into(), order_id, payment_id, reference, at: Some(timestamp(line.posted_at)), postings: vec![posting] });
+                entries.push(api::LedgerEntry {
+                    entry_id,
+                    kind: kind.into(),
+                    order_id,
+                    payment_id,
+                    reference,
+                    at: Some(timestamp(line.posted_at)),
+                    postings: vec![posting],
+                });
             }
         }
     }

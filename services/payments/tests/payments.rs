@@ -4,8 +4,8 @@
 mod support;
 
 use api_payments::{
-    DeleteMethodRequest, GetBalanceRequest, GetPaymentOptionsRequest, ListLedgerOfTenantRequest, ListLedgerRequest, ListMethodsRequest, ListPaymentsRequest, MovementState, PaymentState,
-    ReceiveWebhookRequest, ResolvePaymentRequest, VoidRequest, payments_event::Body,
+    DeleteMethodRequest, GetBalanceRequest, GetPaymentOptionsRequest, ListLedgerOfTenantRequest, ListLedgerRequest, ListMethodsRequest,
+    ListPaymentsRequest, MovementState, PaymentState, ReceiveWebhookRequest, ResolvePaymentRequest, VoidRequest, payments_event::Body,
 };
 use futures::future::join_all;
 use kit_core::TenantId;
@@ -57,7 +57,8 @@ async fn a_three_d_secure_challenge_is_approved_rejected_or_voided() {
     stand.faults(json!({"drop_webhooks_percent": 100})).await;
     let payment = stand.authorize(&stand.plain("tok_three_d_secure")).await;
     stand.http.post(&payment.next_action_url).form(&[("decision", "approve")]).send().await.unwrap();
-    let resolved = stand.client().resolve_payment(stand.operator().request(ResolvePaymentRequest { payment_id: payment.payment_id.clone() })).await.unwrap();
+    let resolved =
+        stand.client().resolve_payment(stand.operator().request(ResolvePaymentRequest { payment_id: payment.payment_id.clone() })).await.unwrap();
     assert_eq!(resolved.into_inner().payment.unwrap().state(), PaymentState::Authorised);
     // Voided while the buyer hesitates.
     let payment = stand.authorize(&stand.plain("tok_three_d_secure")).await;
@@ -78,8 +79,11 @@ async fn captures_and_refunds_post_exactly_what_each_is_for_and_sellers_see_only
     assert_eq!((partly.capture.unwrap().state(), partly.payment.unwrap().state()), (MovementState::Succeeded, PaymentState::PartiallyCaptured));
     let rest = stand.capture(&payment.payment_id, Vec::new()).await.unwrap();
     assert_eq!((rest.capture.unwrap().amount, rest.payment.unwrap().state()), (Some(eur(2_000)), PaymentState::Captured));
-    let balance = async |tenant| stand.client().get_balance(stand.seller(tenant).request(GetBalanceRequest {})).await.unwrap().into_inner().balances[0].clone();
-    let of = |balance: &api_payments::TenantBalance| (balance.payable.clone().unwrap().amount_minor, balance.shipping.clone().unwrap().amount_minor, balance.tax.clone().unwrap().amount_minor);
+    let balance =
+        async |tenant| stand.client().get_balance(stand.seller(tenant).request(GetBalanceRequest {})).await.unwrap().into_inner().balances[0].clone();
+    let of = |balance: &api_payments::TenantBalance| {
+        (balance.payable.clone().unwrap().amount_minor, balance.shipping.clone().unwrap().amount_minor, balance.tax.clone().unwrap().amount_minor)
+    };
     assert_eq!((of(&balance(anna).await), of(&balance(ben).await)), ((8_800, 500, 500), (1_800, 0, 0)));
     stand.ledger_balances().await;
     // One part is refunded whole, the other in odd pieces.
@@ -97,7 +101,10 @@ async fn captures_and_refunds_post_exactly_what_each_is_for_and_sellers_see_only
     stand.has_told(&payment.payment_id, &["authorized", "captured", "captured", "refunded", "refunded", "refunded", "refunded", "refunded"]).await;
     let events = stand.events(&payment.payment_id).await;
     let Some(Body::RefundSucceeded(refund)) = events.get(3) else { panic!("{events:?}") };
-    assert_eq!((refund.parts.clone(), refund.reason.as_str(), &refund.order_id), (vec![part(&of_ben, 2_000)], "cancelled by the seller", &request.order_id));
+    assert_eq!(
+        (refund.parts.clone(), refund.reason.as_str(), &refund.order_id),
+        (vec![part(&of_ben, 2_000)], "cancelled by the seller", &request.order_id)
+    );
     sees_only_its_own(&stand, ben, &of_ben).await;
     stand.close().await;
 }
@@ -111,7 +118,12 @@ async fn sees_only_its_own(stand: &Stand, tenant: TenantId, sub_order_id: &str) 
     let mut whole = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = stand.client().list_ledger(stand.operator().request(ListLedgerRequest { limit: 2, cursor, ..Default::default() })).await.unwrap().into_inner();
+        let page = stand
+            .client()
+            .list_ledger(stand.operator().request(ListLedgerRequest { limit: 2, cursor, ..Default::default() }))
+            .await
+            .unwrap()
+            .into_inner();
         whole.extend(page.entries);
         cursor = page.next_cursor;
         if cursor.is_empty() {
@@ -211,15 +223,52 @@ async fn wrong_requests_are_refused_with_their_field_and_forged_webhooks_are_not
     let good = stand.asks("tok_visa", &[(stand.ids.next(), 1_000, 100, 50, 1_000)]);
     let payment = stand.authorize(&good).await;
     let mut wrong = Vec::new();
-    wrong.push(("SPLITS_DO_NOT_ADD_UP", { let mut r = good.clone(); r.amount = Some(eur(1_151)); r }));
-    wrong.push(("PAYMENT_ID_REUSED", { let mut r = good.clone(); r.order_id = stand.plain("x").order_id; r }));
-    wrong.push(("UNKNOWN_PSP", { let mut r = good.clone(); r.psp = "stripe".into(); r }));
-    wrong.push(("METHOD_NOT_FOUND", { let mut r = stand.plain("x"); r.method_token = stand.ids.next::<api_payments::MethodKind>().to_string(); r }));
-    wrong.push(("INVALID_REQUEST", { let mut r = good.clone(); r.return_url = "javascript:alert(1)".into(); r }));
-    wrong.push(("INVALID_REQUEST", { let mut r = good.clone(); r.splits[0].goods.as_mut().unwrap().currency = "USD".into(); r }));
-    wrong.push(("INVALID_REQUEST", { let mut r = good.clone(); r.splits[0].goods.as_mut().unwrap().amount_minor = i64::MIN; r }));
-    wrong.push(("INVALID_REQUEST", { let mut r = good.clone(); let again = r.splits[0].clone(); r.splits.push(again); r }));
-    wrong.push(("INVALID_REQUEST", { let mut r = good.clone(); r.amount = Some(eur(0)); r }));
+    wrong.push(("SPLITS_DO_NOT_ADD_UP", {
+        let mut r = good.clone();
+        r.amount = Some(eur(1_151));
+        r
+    }));
+    wrong.push(("PAYMENT_ID_REUSED", {
+        let mut r = good.clone();
+        r.order_id = stand.plain("x").order_id;
+        r
+    }));
+    wrong.push(("UNKNOWN_PSP", {
+        let mut r = good.clone();
+        r.psp = "stripe".into();
+        r
+    }));
+    wrong.push(("METHOD_NOT_FOUND", {
+        let mut r = stand.plain("x");
+        r.method_token = stand.ids.next::<api_payments::MethodKind>().to_string();
+        r
+    }));
+    wrong.push(("INVALID_REQUEST", {
+        let mut r = good.clone();
+        r.return_url = "javascript:alert(1)".into();
+        r
+    }));
+    wrong.push(("INVALID_REQUEST", {
+        let mut r = good.clone();
+        r.splits[0].goods.as_mut().unwrap().currency = "USD".into();
+        r
+    }));
+    wrong.push(("INVALID_REQUEST", {
+        let mut r = good.clone();
+        r.splits[0].goods.as_mut().unwrap().amount_minor = i64::MIN;
+        r
+    }));
+    wrong.push(("INVALID_REQUEST", {
+        let mut r = good.clone();
+        let again = r.splits[0].clone();
+        r.splits.push(again);
+        r
+    }));
+    wrong.push(("INVALID_REQUEST", {
+        let mut r = good.clone();
+        r.amount = Some(eur(0));
+        r
+    }));
     for (expected, request) in wrong {
         assert_eq!(reason(&stand.try_authorize(&request).await.unwrap_err()), expected, "{request:?}");
     }
@@ -250,8 +299,10 @@ async fn wrong_requests_are_refused_with_their_field_and_forged_webhooks_are_not
 #[tokio::test(flavor = "multi_thread")]
 async fn a_buyer_keeps_a_card_pays_with_it_again_and_forgets_it() {
     let stand = Stand::open().await;
-    let options = stand.client().get_payment_options(kit_rpc::Ctx::anonymous("page").request(GetPaymentOptionsRequest {})).await.unwrap().into_inner().options;
-    let form = [("key", options[0].publishable_key.as_str()), ("number", options[0].test_cards[0].number.as_str()), ("expiry", "12/39"), ("cvc", "123")];
+    let options =
+        stand.client().get_payment_options(kit_rpc::Ctx::anonymous("page").request(GetPaymentOptionsRequest {})).await.unwrap().into_inner().options;
+    let form =
+        [("key", options[0].publishable_key.as_str()), ("number", options[0].test_cards[0].number.as_str()), ("expiry", "12/39"), ("cvc", "123")];
     let token: serde_json::Value = stand.http.post(&options[0].tokenisation_url).form(&form).send().await.unwrap().json().await.unwrap();
     let mut request = stand.plain(token["token"].as_str().unwrap());
     request.save_method = true;
@@ -265,7 +316,8 @@ async fn a_buyer_keeps_a_card_pays_with_it_again_and_forgets_it() {
     assert_eq!(stand.authorize(&again).await.state(), PaymentState::Authorised);
     stand.client().delete_method(buyer.request(DeleteMethodRequest { method_id: methods[0].method_id.clone() })).await.unwrap();
     assert!(stand.client().list_methods(buyer.request(ListMethodsRequest {})).await.unwrap().into_inner().methods.is_empty());
-    let listed = stand.client().list_payments(stand.operator().request(ListPaymentsRequest { limit: 1, ..Default::default() })).await.unwrap().into_inner();
+    let listed =
+        stand.client().list_payments(stand.operator().request(ListPaymentsRequest { limit: 1, ..Default::default() })).await.unwrap().into_inner();
     assert_eq!((listed.payments.len(), listed.payments[0].payment_id.as_str()), (1, again.payment_id.as_str()));
     assert!(!listed.next_cursor.is_empty());
     stand.close().await;
@@ -284,7 +336,12 @@ async fn the_database_itself_refuses_an_entry_that_does_not_balance_and_any_chan
     let unbalanced = sqlx::query(add).bind(2_i64).execute(&mut owner).await.unwrap_err();
     assert_eq!(unbalanced.as_database_error().unwrap().constraint(), Some("ledger_balances"));
     assert_eq!(sqlx::query(add).bind(1_i64).execute(&mut owner).await.unwrap().rows_affected(), 2, "a balanced pair is accepted");
-    for past in ["update ledger_posting set amount_minor = 1", "delete from ledger_posting", "update ledger_entry set kind = 'refund'", "truncate ledger_posting"] {
+    for past in [
+        "update ledger_posting set amount_minor = 1",
+        "delete from ledger_posting",
+        "update ledger_entry set kind = 'refund'",
+        "truncate ledger_posting",
+    ] {
         let refused = sqlx::query(past).execute(&mut owner).await.unwrap_err();
         assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("42501"), "{past}: the application may not");
     }

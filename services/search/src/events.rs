@@ -86,7 +86,10 @@ pub(crate) async fn hear_inventory(db: &mut PgConnection, events: Vec<LoggedEven
         let told: InventoryEvent = event.decode().map_err(unreadable)?;
         let changed = match told.body {
             Some(inventory_event::Body::StockChanged(changed)) => changed,
-            Some(inventory_event::Body::StockRanLow(_) | inventory_event::Body::ReservationExpired(_) | inventory_event::Body::WarehouseChanged(_)) | None => continue,
+            Some(
+                inventory_event::Body::StockRanLow(_) | inventory_event::Body::ReservationExpired(_) | inventory_event::Body::WarehouseChanged(_),
+            )
+            | None => continue,
         };
         let key = (changed.tenant_id.parse().map_err(unreadable)?, changed.variant_id.parse().map_err(unreadable)?);
         let stock = Stock { available: changed.available, low_at: changed.low_at };

@@ -115,7 +115,11 @@ impl Stored {
             attributes: product.attributes.iter().map(attribute).collect(),
             media: product.media.iter().map(media).collect(),
             variants: product.variants.iter().map(|variant| self.variant(variant)).collect(),
-            store: self.store.as_ref().map(|store| api::ListingStore { tenant_id: product.tenant_id.clone(), name: store.name.clone(), slug: store.slug.clone() }),
+            store: self.store.as_ref().map(|store| api::ListingStore {
+                tenant_id: product.tenant_id.clone(),
+                name: store.name.clone(),
+                slug: store.slug.clone(),
+            }),
             price_from: priced.first().and_then(|variant| variant.price.clone()),
             price_to: priced.last().and_then(|variant| variant.price.clone()),
             stock_state: self.stock_state().into(),

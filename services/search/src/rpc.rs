@@ -37,7 +37,8 @@ impl Contract for Rpc {
 
     async fn get_listings(&self, request: Request<api::GetListingsRequest>) -> Answer<api::GetListingsResponse> {
         let asked = &request.get_ref().product_ids;
-        let products: Vec<ProductId> = asked.iter().enumerate().map(|(place, id)| parse(&format!("product_ids[{place}]"), id)).collect::<Result<_, _>>()?;
+        let products: Vec<ProductId> =
+            asked.iter().enumerate().map(|(place, id)| parse(&format!("product_ids[{place}]"), id)).collect::<Result<_, _>>()?;
         let listings = self.0.get_listings(&products).await.map_err(status)?;
         Ok(Response::new(api::GetListingsResponse { listings: listings.into_iter().map(Arc::unwrap_or_clone).collect() }))
     }

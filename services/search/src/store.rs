@@ -211,10 +211,11 @@ async fn with_stock(db: &mut PgConnection, rows: Vec<ListingRow>) -> Result<Vec<
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let variants: Vec<(Uuid, Uuid, i64, i64)> = sqlx::query_as("select product_id, variant_id, available, low_at from listing_variant where product_id = any($1)")
-        .bind(rows.iter().map(|row| row.product_id).collect::<Vec<_>>())
-        .fetch_all(db)
-        .await?;
+    let variants: Vec<(Uuid, Uuid, i64, i64)> =
+        sqlx::query_as("select product_id, variant_id, available, low_at from listing_variant where product_id = any($1)")
+            .bind(rows.iter().map(|row| row.product_id).collect::<Vec<_>>())
+            .fetch_all(db)
+            .await?;
     let mut stock: BTreeMap<Uuid, BTreeMap<VariantId, Stock>> = BTreeMap::new();
     for (product, variant, available, low_at) in variants {
         stock.entry(product).or_default().insert(variant.into(), Stock { available, low_at });
@@ -256,7 +257,11 @@ pub(crate) struct SynonymRow {
 }
 
 pub(crate) async fn synonyms_after(db: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<SynonymRow>, Error> {
-    Ok(sqlx::query_as("select term, synonyms, changed_at from search_synonym where term > $1 order by term limit $2").bind(after).bind(limit).fetch_all(db).await?)
+    Ok(sqlx::query_as("select term, synonyms, changed_at from search_synonym where term > $1 order by term limit $2")
+        .bind(after)
+        .bind(limit)
+        .fetch_all(db)
+        .await?)
 }
 
 pub(crate) async fn all_synonyms(db: &mut PgConnection) -> Result<Vec<SynonymRow>, Error> {
@@ -265,7 +270,8 @@ pub(crate) async fn all_synonyms(db: &mut PgConnection) -> Result<Vec<SynonymRow
 
 /// What was said before of this term.
 pub(crate) async fn put_synonyms(db: &mut PgConnection, term: &str, synonyms: &[String], now: Time) -> Result<Option<Vec<String>>, Error> {
-    let before: Option<Vec<String>> = sqlx::query_scalar("select synonyms from search_synonym where term = $1").bind(term).fetch_optional(&mut *db).await?;
+    let before: Option<Vec<String>> =
+        sqlx::query_scalar("select synonyms from search_synonym where term = $1").bind(term).fetch_optional(&mut *db).await?;
     sqlx::query(
         "insert into search_synonym (term, synonyms, changed_at) values ($1, $2, $3)
          on conflict (term) do update set synonyms = excluded.synonyms, changed_at = excluded.changed_at",

@@ -35,7 +35,15 @@ struct Item {
 }
 
 fn item(title: &str, brand: &str, price: i64) -> Item {
-    Item { title: title.to_owned(), brand: brand.to_owned(), description: String::new(), seller: 1, category: Vec::new(), attributes: Vec::new(), variants: vec![(price, 5)] }
+    Item {
+        title: title.to_owned(),
+        brand: brand.to_owned(),
+        description: String::new(),
+        seller: 1,
+        category: Vec::new(),
+        attributes: Vec::new(),
+        variants: vec![(price, 5)],
+    }
 }
 
 impl Item {
@@ -54,7 +62,13 @@ impl Item {
             let price = Some(Money { amount_minor: *price, currency: "USD".to_owned() });
             variants.push(Variant { variant_id: id.to_string(), sku: format!("s-{number}"), price, ..Default::default() });
         }
-        let attributes = self.attributes.iter().map(|(key, value)| Attribute { key: (*key).to_owned(), name: (*key).to_owned(), values: vec![(*value).to_owned()], facet: true, ..Default::default() });
+        let attributes = self.attributes.iter().map(|(key, value)| Attribute {
+            key: (*key).to_owned(),
+            name: (*key).to_owned(),
+            values: vec![(*value).to_owned()],
+            facet: true,
+            ..Default::default()
+        });
         let product = ProductSnapshot {
             tenant_id: tenant.to_string(),
             product_id: ProductId::from(Uuid::from_u128(number)).to_string(),
@@ -135,7 +149,16 @@ impl Shelf {
 
 fn all() -> Collect {
     let weights = Weights { out_of_stock: 0.8, freshness: 0.05, fresh_seconds: 5_184_000.0, now: 1_800_000_000 };
-    Collect { filters: Filters::default(), sort: Sort::Relevance, limit: 50, after: None, facets: true, weights, currency: text::hash("USD"), unit: 100 }
+    Collect {
+        filters: Filters::default(),
+        sort: Sort::Relevance,
+        limit: 50,
+        after: None,
+        facets: true,
+        weights,
+        currency: text::hash("USD"),
+        unit: 100,
+    }
 }
 
 fn electronics() -> Shelf {
@@ -224,7 +247,12 @@ fn mugs() -> Vec<Item> {
 #[test]
 fn facet_counts_are_what_each_value_would_show() {
     let shelf = Shelf::of(&mugs());
-    let base = Filters { brands: vec![brand_hash("acme")], attributes: vec![(key_hash("color"), vec![value_hash("color", "red")])], price: Some((0, 4_000)), ..Filters::default() };
+    let base = Filters {
+        brands: vec![brand_hash("acme")],
+        attributes: vec![(key_hash("color"), vec![value_hash("color", "red")])],
+        price: Some((0, 4_000)),
+        ..Filters::default()
+    };
     let count = |filters: Filters| shelf.collect("", &Collect { filters, sort: Sort::Newest, ..all() }).total;
     let found = shelf.collect("", &Collect { filters: base.clone(), sort: Sort::Newest, ..all() });
     assert_eq!(found.total, count(base.clone()));
@@ -243,7 +271,10 @@ fn facet_counts_are_what_each_value_would_show() {
         with_size.attributes.push((key_hash("size"), vec![value]));
         assert_eq!(found.counts.values.get(&value).map_or(0, |tally| tally.count), count(with_size), "{size}");
     }
-    assert_eq!(found.counts.available, count(Filters { available_only: true, price: base.price, ..base.clone() }).max(found.counts.available.min(found.total)));
+    assert_eq!(
+        found.counts.available,
+        count(Filters { available_only: true, price: base.price, ..base.clone() }).max(found.counts.available.min(found.total))
+    );
     let in_first = count(Filters { price: Some((0, 999)), ..base });
     assert_eq!(found.counts.prices[0], in_first);
 }
@@ -253,7 +284,8 @@ fn a_price_range_and_availability_must_hold_for_one_variant() {
     let mut mug = item("Mug", "Acme", 0);
     mug.variants = vec![(500, 0), (9_000, 3)];
     let shelf = Shelf::of(&[mug]);
-    let total = |price, available_only| shelf.collect("mug", &Collect { filters: Filters { price, available_only, ..Filters::default() }, ..all() }).total;
+    let total =
+        |price, available_only| shelf.collect("mug", &Collect { filters: Filters { price, available_only, ..Filters::default() }, ..all() }).total;
     assert_eq!((total(Some((400, 600)), false), total(None, true)), (1, 1));
     assert_eq!(total(Some((400, 600)), true), 0, "the cheap one is sold out");
     assert_eq!(total(Some((8_000, 9_500)), true), 1);
@@ -314,7 +346,11 @@ fn offers(name: &str) -> Option<Vec<BTreeMap<String, String>>> {
 #[ignore = "measures quality on development data that is not part of the project"]
 fn recall_of_the_same_product_in_another_shop() {
     for (from, to) in [("walmart", "amazon"), ("abt", "buy"), ("amazon-software", "google-software")] {
-        let (Some(asked), Some(offered), Some(pairs)) = (offers(&format!("{from}.csv")), offers(&format!("{to}.csv")), offers(&format!("{from}--{to}.dev.csv"))) else { return };
+        let (Some(asked), Some(offered), Some(pairs)) =
+            (offers(&format!("{from}.csv")), offers(&format!("{to}.csv")), offers(&format!("{from}--{to}.dev.csv")))
+        else {
+            return;
+        };
         let text = |row: &BTreeMap<String, String>, names: &[&str]| names.iter().find_map(|name| row.get(*name)).cloned().unwrap_or_default();
         let items: Vec<Item> = offered
             .iter()
@@ -340,6 +376,11 @@ fn recall_of_the_same_product_in_another_shop() {
             first += usize::from(best.is_some_and(|best| answers.contains(&best["id"])));
         }
         let each = started.elapsed() / u32::try_from(right.len()).unwrap();
-        println!("{from} → {to}: R@1 {:.3} of {} queries, {} offers indexed in {indexed:?}, {each:?} a query", f64::from(u32::try_from(first).unwrap()) / f64::from(u32::try_from(right.len()).unwrap()), right.len(), offered.len());
+        println!(
+            "{from} → {to}: R@1 {:.3} of {} queries, {} offers indexed in {indexed:?}, {each:?} a query",
+            f64::from(u32::try_from(first).unwrap()) / f64::from(u32::try_from(right.len()).unwrap()),
+            right.len(),
+            offered.len()
+        );
     }
 }

@@ -10,10 +10,15 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use api_catalog::{Attribute, CatalogEvent, Option as Choice, ProductChanged, ProductId, ProductRemoved, ProductSnapshot, ProductStatus, Variant, VariantId, catalog_event};
+use api_catalog::{
+    Attribute, CatalogEvent, Option as Choice, ProductChanged, ProductId, ProductRemoved, ProductSnapshot, ProductStatus, Variant, VariantId,
+    catalog_event,
+};
 use api_inventory::{InventoryEvent, StockChanged, inventory_event};
 use api_search::search_client::SearchClient;
-use api_search::{GetListingRequest, Listing, ReindexRequest, SearchRequest, SearchResponse, SetSynonymsRequest, StockState, SuggestRequest, SuggestionKind};
+use api_search::{
+    GetListingRequest, Listing, ReindexRequest, SearchRequest, SearchResponse, SetSynonymsRequest, StockState, SuggestRequest, SuggestionKind,
+};
 use api_tenants::{Store, Tenant, TenantState, TenantsEvent, tenants_event};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -134,7 +139,13 @@ impl World {
             brand: "Potter".to_owned(),
             category_path: vec!["Home".to_owned(), "Kitchen".to_owned()],
             category_path_ids: vec!["cat_00000000000000000000000000000001".to_owned(), "cat_00000000000000000000000000000002".to_owned()],
-            attributes: vec![Attribute { key: "color".to_owned(), name: "Colour".to_owned(), values: vec!["Blue".to_owned()], facet: true, ..Default::default() }],
+            attributes: vec![Attribute {
+                key: "color".to_owned(),
+                name: "Colour".to_owned(),
+                values: vec!["Blue".to_owned()],
+                facet: true,
+                ..Default::default()
+            }],
             variants: vec![variant("S", 900), variant("L", 1_500)],
             ..Default::default()
         }
@@ -148,7 +159,12 @@ impl World {
 
     async fn tell_removed(&self, product: &ProductSnapshot) {
         let id: ProductId = product.product_id.parse().unwrap();
-        let removed = ProductRemoved { tenant_id: product.tenant_id.clone(), product_id: product.product_id.clone(), version: product.version + 1, ..Default::default() };
+        let removed = ProductRemoved {
+            tenant_id: product.tenant_id.clone(),
+            product_id: product.product_id.clone(),
+            version: product.version + 1,
+            ..Default::default()
+        };
         let body = Some(catalog_event::Body::ProductRemoved(removed));
         self.tell("catalog", id.uuid(), "product_removed", CatalogEvent { body }.encode_to_vec()).await;
     }
@@ -240,7 +256,13 @@ async fn search_filters_counts_suggests_and_explains() {
     let asked = SearchRequest { query: "mug".to_owned(), brands: vec!["potter".to_owned()], facets: true, explain: true, ..Default::default() };
     let found = world.search(asked).await;
     assert_eq!(found.total, 2);
-    let facet = |field: &str| found.facets.iter().find(|facet| facet.field == field).map(|facet| facet.values.iter().map(|value| (value.label.clone(), value.count)).collect::<Vec<_>>());
+    let facet = |field: &str| {
+        found
+            .facets
+            .iter()
+            .find(|facet| facet.field == field)
+            .map(|facet| facet.values.iter().map(|value| (value.label.clone(), value.count)).collect::<Vec<_>>())
+    };
     assert_eq!(facet("brand").unwrap(), [("Potter".to_owned(), 2), ("Kiln".to_owned(), 1)]);
     assert_eq!(facet("category").unwrap(), [("Kitchen".to_owned(), 2)]);
     assert_eq!(facet("attribute:color").unwrap().len(), 2);

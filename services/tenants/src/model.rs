@@ -244,7 +244,13 @@ mod tests {
     #[test]
     fn a_tenant_lives_from_application_to_closing() {
         let life = [Act::Review, Act::Approve, Act::Suspend, Act::Reactivate, Act::Close];
-        let states: Vec<State> = life.iter().scan(State::Applied, |state, act| { *state = state.after(*act)?; Some(*state) }).collect();
+        let states: Vec<State> = life
+            .iter()
+            .scan(State::Applied, |state, act| {
+                *state = state.after(*act)?;
+                Some(*state)
+            })
+            .collect();
         assert_eq!(states, [State::Verifying, State::Active, State::Suspended, State::Active, State::Closed]);
         assert_eq!(State::Rejected.after(Act::Resubmit), Some(State::Applied));
         assert_eq!(State::Rejected.after(Act::Approve), None);

@@ -191,7 +191,8 @@ impl Contract for Rpc {
     async fn list_stores(&self, request: Request<api::ListStoresRequest>) -> Answer<api::ListStoresResponse> {
         let page = page_by_name(request.get_ref().limit, &request.get_ref().cursor)?;
         let mut tenants = self.0.list_stores(&page).await.map_err(status)?;
-        let next_cursor = cut(&mut tenants, page.limit, |tenant| BASE64.encode(format!("{} {}", tenant.id.uuid().simple(), tenant.store.name.to_lowercase())));
+        let next_cursor =
+            cut(&mut tenants, page.limit, |tenant| BASE64.encode(format!("{} {}", tenant.id.uuid().simple(), tenant.store.name.to_lowercase())));
         answer(api::ListStoresResponse { stores: tenants.iter().map(Into::into).collect(), next_cursor })
     }
 

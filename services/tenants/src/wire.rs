@@ -92,7 +92,10 @@ pub(crate) fn business(stated: api::Business) -> Result<Business, Error> {
         legal_name: line(&stated.legal_name),
         registration_number: line(&stated.registration_number),
         tax_id: line(&stated.tax_id),
-        contact_email: stated.contact_email.parse().map_err(|error: kit_core::InvalidText| Error::invalid("business.contact_email", error.to_string()))?,
+        contact_email: stated
+            .contact_email
+            .parse()
+            .map_err(|error: kit_core::InvalidText| Error::invalid("business.contact_email", error.to_string()))?,
         phone: line(&stated.phone),
         address: line(&stated.address),
         about: stated.about,
@@ -153,7 +156,10 @@ impl From<StaffRole> for api::StaffRole {
 /// A staff role as a request names it.
 pub(crate) fn staff_role(number: i32) -> Result<StaffRole, Error> {
     let named = api::StaffRole::try_from(number).ok();
-    StaffRole::ALL.into_iter().find(|role| Some(api::StaffRole::from(*role)) == named).ok_or_else(|| Error::invalid("role", "is not a role of a store's staff"))
+    StaffRole::ALL
+        .into_iter()
+        .find(|role| Some(api::StaffRole::from(*role)) == named)
+        .ok_or_else(|| Error::invalid("role", "is not a role of a store's staff"))
 }
 
 impl From<StaffRole> for api_identity::Role {

@@ -112,12 +112,7 @@ test("a guest fills one cart in three shops, pays once, and follows the parcels"
 
   await page.getByRole("link", { name: "Check out" }).click();
   await usable(page);
-  await page.getByLabel("Full name").fill("Dora Day");
-  await page.getByLabel("Street and number").fill("1 Test Street");
-  await page.getByLabel("Country").selectOption("US");
-  await page.getByLabel("Postal code").fill("62701");
-  await page.getByLabel("City").fill("Springfield");
-  await page.getByLabel("State or province").fill("IL");
+  await address(page);
   await page.getByRole("button", { name: "On to shipping" }).click();
   await usable(page);
   await page.getByRole("button", { name: "On to payment" }).click();
@@ -135,6 +130,15 @@ test("a guest fills one cart in three shops, pays once, and follows the parcels"
   await page.goto("/messages");
   await expect(page.getByRole("main")).toContainText(/MH-\d{4}-/);
 });
+
+async function address(page) {
+  await page.getByLabel("Full name").fill("Dora Day");
+  await page.getByLabel("Street and number").fill("1 Test Street");
+  await page.getByLabel("Country").selectOption("US");
+  await page.getByLabel("Postal code").fill("62701");
+  await page.getByLabel("City").fill("Springfield");
+  await page.getByLabel("State or province").fill("IL");
+}
 
 async function pay(page, number) {
   await page.getByLabel("Card number").fill(number);
@@ -194,6 +198,7 @@ test("cards that are declined, ask for 3-D Secure, or answer later end well", as
   for (const [number, ending] of [["4000000000000002", "declined"], ["4000000000003220", "challenge"]]) {
     await buyer.post("/v1/cart/items", { tenant_id: hits[0].tenant_id, variant_id: hits[0].variant_id, quantity: 1 });
     await page.goto("/checkout");
+    if (await page.getByLabel("Full name").isVisible()) await address(page);
     await page.getByRole("button", { name: "On to shipping" }).click();
     await page.getByRole("button", { name: "On to payment" }).click();
     await pay(page, number);

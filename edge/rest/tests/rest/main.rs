@@ -107,7 +107,13 @@ impl Client {
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn lenient() -> edge_rest::Config {
-    edge_rest::Config { address_per_second: 0, account_per_second: 0, json_body_bytes: 4096, cors_origins: vec!["https://shop.example".to_owned()], ..Default::default() }
+    edge_rest::Config {
+        address_per_second: 0,
+        account_per_second: 0,
+        json_body_bytes: 4096,
+        cors_origins: vec!["https://shop.example".to_owned()],
+        ..Default::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,9 +157,19 @@ async fn wrong_input_is_named(client: &Client) {
         "print": "%", "notes": { "a": 1 }, "copies": "3", "weight": "heavy", "signed": 1 });
     let told = violations(wrong).await;
     for expected in [
-        "titel: is not a known field", "title: must be a text", "genre: must be one of novel, poetry", "pages[0].number: must be a whole number", "pages[1].numbr: is not a known field",
-        "pages[2]: must not be null", "price: must be an object", "added_at: must be a time like 2026-01-31T12:00:00Z", "print: must be base64", "notes.a: must be a text",
-        "copies: must be a whole number", "weight: must be a number", "signed: must be true or false",
+        "titel: is not a known field",
+        "title: must be a text",
+        "genre: must be one of novel, poetry",
+        "pages[0].number: must be a whole number",
+        "pages[1].numbr: is not a known field",
+        "pages[2]: must not be null",
+        "price: must be an object",
+        "added_at: must be a time like 2026-01-31T12:00:00Z",
+        "print: must be base64",
+        "notes.a: must be a text",
+        "copies: must be a whole number",
+        "weight: must be a number",
+        "signed: must be true or false",
     ] {
         assert!(told.iter().any(|told| told == expected), "{expected} is not among {told:#?}");
     }
@@ -191,7 +207,10 @@ async fn paths_and_queries_fill_fields(client: &Client) {
 async fn access_and_tokens(client: &Client) {
     let add = json!({ "title": "x", "copies": 1 }).to_string();
     let unsigned = client.send(Method::POST, "/v1/books", &[JSON], add.clone()).await;
-    assert_eq!((unsigned.status, unsigned.header("www-authenticate"), unsigned.json()["reason"].clone()), (StatusCode::UNAUTHORIZED, "Bearer", json!("SIGN_IN_REQUIRED")));
+    assert_eq!(
+        (unsigned.status, unsigned.header("www-authenticate"), unsigned.json()["reason"].clone()),
+        (StatusCode::UNAUTHORIZED, "Bearer", json!("SIGN_IN_REQUIRED"))
+    );
     client.conforms("post", "/v1/books", &unsigned);
     let stranger = client.send(Method::POST, "/v1/books", &[("authorization", "Bearer nonsense"), JSON], add.clone()).await;
     assert_eq!((stranger.status, stranger.json()["reason"].clone()), (StatusCode::UNAUTHORIZED, json!("TOKEN_INVALID")));
@@ -201,7 +220,10 @@ async fn access_and_tokens(client: &Client) {
     let removed = client.send(Method::DELETE, &path, &[OPERATOR], Body::empty()).await;
     assert_eq!((removed.status, removed.json()), (StatusCode::OK, json!({})));
     let gone = client.get(&path).await;
-    assert_eq!((gone.status, gone.json()["reason"].clone(), gone.json()["code"].clone()), (StatusCode::NOT_FOUND, json!("BOOK_NOT_FOUND"), json!("not_found")));
+    assert_eq!(
+        (gone.status, gone.json()["reason"].clone(), gone.json()["code"].clone()),
+        (StatusCode::NOT_FOUND, json!("BOOK_NOT_FOUND"), json!("not_found"))
+    );
     let odd = client.send(Method::GET, "/v1/books", &[BUYER, ("x-tenant-id", "mine")], Body::empty()).await;
     assert!(odd.violations()[0].starts_with("X-Tenant-Id: "));
 }
@@ -238,7 +260,10 @@ async fn raw_bodies_and_streams(client: &Client) {
     assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
     let aloud = client.get(&format!("/v1/books/{id}/aloud?lines=3")).await;
     assert_eq!(aloud.header("content-type"), "text/event-stream");
-    assert_eq!(String::from_utf8(aloud.body).unwrap(), "data: {\"line\":\"line 0\"}\n\ndata: {\"line\":\"line 1\"}\n\ndata: {\"line\":\"line 2\"}\n\n");
+    assert_eq!(
+        String::from_utf8(aloud.body).unwrap(),
+        "data: {\"line\":\"line 0\"}\n\ndata: {\"line\":\"line 1\"}\n\ndata: {\"line\":\"line 2\"}\n\n"
+    );
 }
 
 async fn repeated_writes(client: &Client) {
@@ -297,7 +322,10 @@ async fn too_many_requests_are_told_when_to_come_back() {
         assert_eq!(client.get("/v1/books").await.header("x-ratelimit-remaining"), left);
     }
     let refused = client.get("/v1/books").await;
-    assert_eq!((refused.status, refused.header("retry-after"), refused.json()["reason"].clone()), (StatusCode::TOO_MANY_REQUESTS, "1", json!("RATE_LIMITED")));
+    assert_eq!(
+        (refused.status, refused.header("retry-after"), refused.json()["reason"].clone()),
+        (StatusCode::TOO_MANY_REQUESTS, "1", json!("RATE_LIMITED"))
+    );
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(client.get("/v1/books").await.status, StatusCode::OK);
     client.stand.house.stop().await;

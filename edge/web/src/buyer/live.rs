@@ -82,7 +82,12 @@ pub(crate) struct Shown {
 }
 
 /// The buying part of the page, again after each change.
-pub(crate) async fn product(State(site): State<Web>, here: Here, Path((_word, id)): Path<(String, String)>, UrlQuery(shown): UrlQuery<Shown>) -> Response {
+pub(crate) async fn product(
+    State(site): State<Web>,
+    here: Here,
+    Path((_word, id)): Path<(String, String)>,
+    UrlQuery(shown): UrlQuery<Shown>,
+) -> Response {
     let Some(receiver) = follow(&site, &id) else { return StatusCode::NO_CONTENT.into_response() };
     let changes = changes(receiver, shown.r).map(move |listing| {
         let chosen = listing.variants.iter().position(|variant| variant.variant_id == shown.v).unwrap_or(0);

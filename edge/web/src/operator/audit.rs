@@ -16,7 +16,14 @@ const PAGE: u32 = 50;
 
 pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Query<ListQuery>) -> Page {
     staff(&here)?;
-    let request = ListAuditRequest { limit: PAGE, cursor: wanted.cursor.clone(), service: wanted.service.clone(), kind: wanted.kind.clone(), actor: wanted.actor.clone(), ..Default::default() };
+    let request = ListAuditRequest {
+        limit: PAGE,
+        cursor: wanted.cursor.clone(),
+        service: wanted.service.clone(),
+        kind: wanted.kind.clone(),
+        actor: wanted.actor.clone(),
+        ..Default::default()
+    };
     let found = site.admin.clone().list_audit(here.ctx.request(request)).await?.into_inner();
     Ok(view(&here, &wanted, &found).into_response())
 }
@@ -73,7 +80,15 @@ fn row(entry: &AuditEntry) -> Markup {
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
-    let entry = AuditEntry { sequence: 7, service: "tenants".to_owned(), kind: "tenant_approved".to_owned(), key: "0198f0d1".to_owned(), actor: "usr_1".to_owned(), change: r#"{"before":{"state":"applied"},"after":{"state":"active"}}"#.to_owned(), ..Default::default() };
+    let entry = AuditEntry {
+        sequence: 7,
+        service: "tenants".to_owned(),
+        kind: "tenant_approved".to_owned(),
+        key: "0198f0d1".to_owned(),
+        actor: "usr_1".to_owned(),
+        change: r#"{"before":{"state":"applied"},"after":{"state":"active"}}"#.to_owned(),
+        ..Default::default()
+    };
     vec![
         ("operator-audit", view(&operator(), &ListQuery::default(), &ListAuditResponse { entries: vec![entry], next_cursor: "n".to_owned() })),
         ("operator-audit-none", view(&operator(), &ListQuery::default(), &ListAuditResponse::default())),

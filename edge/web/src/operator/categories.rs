@@ -33,7 +33,14 @@ pub(crate) async fn load(State(site): State<Web>, here: Here, upload: Uploaded) 
         match site.catalog.clone().import_taxonomy(here.ctx.request(request)).await {
             Ok(done) => {
                 let done = done.into_inner();
-                told.push(format!("{}: {} new, {} changed, {} as before ({}).", file.name, show::count(done.created.into()), show::count(done.changed.into()), show::count(done.unchanged.into()), done.part));
+                told.push(format!(
+                    "{}: {} new, {} changed, {} as before ({}).",
+                    file.name,
+                    show::count(done.created.into()),
+                    show::count(done.changed.into()),
+                    show::count(done.unchanged.into()),
+                    done.part
+                ));
             }
             Err(status) => {
                 let problem = problem_of(&status);
@@ -90,16 +97,36 @@ fn view(visit: &Visit, wanted: &ListQuery, found: &ListCategoriesResponse, form:
             }
         }
     };
-    console(visit, "/operator/categories", "Categories", "The tree that all shops sort their products into, with the attributes of each branch.", html! {}, body)
+    console(
+        visit,
+        "/operator/categories",
+        "Categories",
+        "The tree that all shops sort their products into, with the attributes of each branch.",
+        html! {},
+        body,
+    )
 }
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
-    let category = |id: &str, name: &str, has_children| Category { category_id: id.to_owned(), code: id.to_owned(), name: name.to_owned(), path: vec!["Home".to_owned(), name.to_owned()], has_children, ..Default::default() };
-    let found = ListCategoriesResponse { categories: vec![category("cat_1", "Kitchen", true), category("cat_2", "Mugs", false)], next_cursor: "n".to_owned() };
+    let category = |id: &str, name: &str, has_children| Category {
+        category_id: id.to_owned(),
+        code: id.to_owned(),
+        name: name.to_owned(),
+        path: vec!["Home".to_owned(), name.to_owned()],
+        has_children,
+        ..Default::default()
+    };
+    let found = ListCategoriesResponse {
+        categories: vec![category("cat_1", "Kitchen", true), category("cat_2", "Mugs", false)],
+        next_cursor: "n".to_owned(),
+    };
     vec![
         ("operator-categories", view(&operator(), &ListQuery::default(), &found, &Form::default())),
-        ("operator-categories-none", view(&operator(), &ListQuery { query: "zzz".to_owned(), ..Default::default() }, &ListCategoriesResponse::default(), &Form::default())),
+        (
+            "operator-categories-none",
+            view(&operator(), &ListQuery { query: "zzz".to_owned(), ..Default::default() }, &ListCategoriesResponse::default(), &Form::default()),
+        ),
     ]
 }

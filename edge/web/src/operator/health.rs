@@ -109,11 +109,44 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use api_admin::{ConsumerHealth, DeadLetterEntry, JobHealth};
     let consumer = ConsumerHealth { source: "catalog".to_owned(), cell: "home".to_owned(), behind: 0, dead_letters: 0 };
     let job = JobHealth { name: "expire_holds".to_owned(), every_seconds: 5, ..Default::default() };
-    let well = ServiceHealth { service: "inventory".to_owned(), reachable: true, ready: true, answer_micros: 31, consumers: vec![consumer.clone()], jobs: vec![job.clone()], ..Default::default() };
-    let ill = ServiceHealth { service: "search".to_owned(), reachable: true, trouble: "the index cannot be written".to_owned(), consumers: vec![ConsumerHealth { behind: 12, dead_letters: 1, ..consumer }], jobs: vec![JobHealth { overdue: true, last_error: "disk full".to_owned(), ..job }], ..Default::default() };
-    let letter = DeadLetterEntry { service: "search".to_owned(), number: 3, source: "catalog".to_owned(), kind: "product_changed".to_owned(), error: "title is missing".to_owned(), attempts: 5, ..Default::default() };
+    let well = ServiceHealth {
+        service: "inventory".to_owned(),
+        reachable: true,
+        ready: true,
+        answer_micros: 31,
+        consumers: vec![consumer.clone()],
+        jobs: vec![job.clone()],
+        ..Default::default()
+    };
+    let ill = ServiceHealth {
+        service: "search".to_owned(),
+        reachable: true,
+        trouble: "the index cannot be written".to_owned(),
+        consumers: vec![ConsumerHealth { behind: 12, dead_letters: 1, ..consumer }],
+        jobs: vec![JobHealth { overdue: true, last_error: "disk full".to_owned(), ..job }],
+        ..Default::default()
+    };
+    let letter = DeadLetterEntry {
+        service: "search".to_owned(),
+        number: 3,
+        source: "catalog".to_owned(),
+        kind: "product_changed".to_owned(),
+        error: "title is missing".to_owned(),
+        attempts: 5,
+        ..Default::default()
+    };
     vec![
-        ("operator-health", view(&operator(), &GetHealthResponse { healthy: true, services: vec![well.clone()] }, &ListDeadLettersResponse::default())),
-        ("operator-health-ill", view(&operator(), &GetHealthResponse { healthy: false, services: vec![well, ill] }, &ListDeadLettersResponse { dead_letters: vec![letter] })),
+        (
+            "operator-health",
+            view(&operator(), &GetHealthResponse { healthy: true, services: vec![well.clone()] }, &ListDeadLettersResponse::default()),
+        ),
+        (
+            "operator-health-ill",
+            view(
+                &operator(),
+                &GetHealthResponse { healthy: false, services: vec![well, ill] },
+                &ListDeadLettersResponse { dead_letters: vec![letter] },
+            ),
+        ),
     ]
 }

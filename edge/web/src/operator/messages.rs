@@ -66,9 +66,19 @@ fn view(visit: &Visit, message: &Message) -> Markup {
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
-    let message = Message { message_id: "msg_1".to_owned(), subject: "Your order MH-2026-7K3F".to_owned(), recipient: "ann@example.com".to_owned(), text: "Thank you.\n\nThree shops are packing.\nYou can follow each parcel.".to_owned(), template: "order_paid".to_owned(), ..Default::default() };
+    let message = Message {
+        message_id: "msg_1".to_owned(),
+        subject: "Your order MH-2026-7K3F".to_owned(),
+        recipient: "ann@example.com".to_owned(),
+        text: "Thank you.\n\nThree shops are packing.\nYou can follow each parcel.".to_owned(),
+        template: "order_paid".to_owned(),
+        ..Default::default()
+    };
     vec![
-        ("operator-messages", view_list(&operator(), &ListQuery::default(), &ListMessagesResponse { messages: vec![message.clone()], next_cursor: String::new() })),
+        (
+            "operator-messages",
+            view_list(&operator(), &ListQuery::default(), &ListMessagesResponse { messages: vec![message.clone()], next_cursor: String::new() }),
+        ),
         ("operator-messages-none", view_list(&operator(), &ListQuery::default(), &ListMessagesResponse::default())),
         ("operator-message", view(&operator(), &message)),
     ]

@@ -15,8 +15,8 @@ use axum::routing::{get, post};
 use maud::{Markup, Render, html};
 
 use crate::failure::Failure;
-use crate::site::Web;
 use crate::portal::{ListQuery, filter, link, moment, seconds_since, word};
+use crate::site::Web;
 use crate::ui::{self, Area, Head};
 use crate::visit::Visit;
 
@@ -77,8 +77,18 @@ fn console(visit: &Visit, current: &str, title: &str, about: &str, actions: impl
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
-    [overview::samples(), tenants::samples(), orders::samples(), money::samples(), categories::samples(), users::samples(), messages::samples(), audit::samples(), health::samples()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        overview::samples(),
+        tenants::samples(),
+        orders::samples(),
+        money::samples(),
+        categories::samples(),
+        users::samples(),
+        messages::samples(),
+        audit::samples(),
+        health::samples(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -1,6 +1,8 @@
 //! Payments as the PSPs have them, and the ledger as the only truth about money.
 
-use api_payments::{ListLedgerRequest, ListLedgerResponse, ListPaymentsRequest, ListPaymentsResponse, PaymentState, TrialBalanceRequest, TrialBalanceResponse};
+use api_payments::{
+    ListLedgerRequest, ListLedgerResponse, ListPaymentsRequest, ListPaymentsResponse, PaymentState, TrialBalanceRequest, TrialBalanceResponse,
+};
 use axum::extract::{Query, State};
 use axum::response::IntoResponse;
 use maud::{Markup, html};
@@ -110,16 +112,35 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
     use api_payments::{AccountBalance, AccountKind, LedgerEntry, Payment, Posting};
     let money = |amount_minor| Some(kit_rpc::proto::Money { amount_minor, currency: "USD".to_owned() });
-    let payment = Payment { payment_id: "pay_1".to_owned(), order_id: "ord_1".to_owned(), state: PaymentState::Captured.into(), amount: money(4497), captured: money(4497), psp: "sandbox".to_owned(), ..Default::default() };
+    let payment = Payment {
+        payment_id: "pay_1".to_owned(),
+        order_id: "ord_1".to_owned(),
+        state: PaymentState::Captured.into(),
+        amount: money(4497),
+        captured: money(4497),
+        psp: "sandbox".to_owned(),
+        ..Default::default()
+    };
     let failed = Payment { state: PaymentState::Failed.into(), failure_message: "the card was declined".to_owned(), ..payment.clone() };
-    let account = AccountBalance { account: AccountKind::TenantPayable.into(), tenant_id: "ten_1".to_owned(), balance: money(-3518), ..Default::default() };
-    let entry = LedgerEntry { entry_id: "led_1".to_owned(), postings: vec![Posting { account: AccountKind::PspReceivable.into(), psp: "sandbox".to_owned(), amount: money(4497), ..Default::default() }], ..Default::default() };
+    let account =
+        AccountBalance { account: AccountKind::TenantPayable.into(), tenant_id: "ten_1".to_owned(), balance: money(-3518), ..Default::default() };
+    let entry = LedgerEntry {
+        entry_id: "led_1".to_owned(),
+        postings: vec![Posting { account: AccountKind::PspReceivable.into(), psp: "sandbox".to_owned(), amount: money(4497), ..Default::default() }],
+        ..Default::default()
+    };
     let sound = TrialBalanceResponse { accounts: vec![account], balanced: true, ..Default::default() };
     let unsound = TrialBalanceResponse { differences: vec!["USD: 1 cent".to_owned()], ..Default::default() };
     vec![
-        ("operator-payments", view_payments(&operator(), &ListQuery::default(), &ListPaymentsResponse { payments: vec![payment, failed], next_cursor: String::new() })),
+        (
+            "operator-payments",
+            view_payments(&operator(), &ListQuery::default(), &ListPaymentsResponse { payments: vec![payment, failed], next_cursor: String::new() }),
+        ),
         ("operator-payments-none", view_payments(&operator(), &ListQuery::default(), &ListPaymentsResponse::default())),
-        ("operator-ledger", view_ledger(&operator(), &ListQuery::default(), &sound, &ListLedgerResponse { entries: vec![entry], next_cursor: String::new() })),
+        (
+            "operator-ledger",
+            view_ledger(&operator(), &ListQuery::default(), &sound, &ListLedgerResponse { entries: vec![entry], next_cursor: String::new() }),
+        ),
         ("operator-ledger-unbalanced", view_ledger(&operator(), &ListQuery::default(), &unsound, &ListLedgerResponse::default())),
     ]
 }

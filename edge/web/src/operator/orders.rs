@@ -28,7 +28,8 @@ const PAGE: u32 = 25;
 pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Query<ListQuery>) -> Page {
     staff(&here)?;
     let state = OrderState::from_str_name(&format!("ORDER_STATE_{}", wanted.state.to_uppercase())).unwrap_or_default();
-    let request = ListAllOrdersRequest { limit: PAGE, cursor: wanted.cursor.clone(), state: state.into(), query: wanted.query.clone(), ..Default::default() };
+    let request =
+        ListAllOrdersRequest { limit: PAGE, cursor: wanted.cursor.clone(), state: state.into(), query: wanted.query.clone(), ..Default::default() };
     let found = site.orders.clone().list_all_orders(here.ctx.request(request)).await?.into_inner();
     Ok(view_list(&here, &wanted, &found).into_response())
 }
@@ -159,8 +160,22 @@ fn part_view(part: &SubOrder) -> Markup {
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
     let money = |amount_minor| Some(kit_rpc::proto::Money { amount_minor, currency: "USD".to_owned() });
-    let item = api_orders::Item { title: "Kilnhouse Classic Stoneware Mug 212".to_owned(), options: "Volume: 250 ml".to_owned(), sku: "D01-000".to_owned(), quantity: 2, line_total: money(3998), commission: money(480), ..Default::default() };
-    let part = SubOrder { store_name: "Kiln & Clay".to_owned(), tenant_id: "ten_1".to_owned(), state: OrderState::Processing.into(), items: vec![item], ..Default::default() };
+    let item = api_orders::Item {
+        title: "Kilnhouse Classic Stoneware Mug 212".to_owned(),
+        options: "Volume: 250 ml".to_owned(),
+        sku: "D01-000".to_owned(),
+        quantity: 2,
+        line_total: money(3998),
+        commission: money(480),
+        ..Default::default()
+    };
+    let part = SubOrder {
+        store_name: "Kiln & Clay".to_owned(),
+        tenant_id: "ten_1".to_owned(),
+        state: OrderState::Processing.into(),
+        items: vec![item],
+        ..Default::default()
+    };
     let order = Order {
         order_id: "ord_1".to_owned(),
         number: "MH-2026-7K3F-9QXD".to_owned(),
@@ -171,7 +186,10 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ..Default::default()
     };
     vec![
-        ("operator-orders", view_list(&operator(), &ListQuery::default(), &ListAllOrdersResponse { orders: vec![order.clone()], next_cursor: String::new() })),
+        (
+            "operator-orders",
+            view_list(&operator(), &ListQuery::default(), &ListAllOrdersResponse { orders: vec![order.clone()], next_cursor: String::new() }),
+        ),
         ("operator-orders-none", view_list(&operator(), &ListQuery::default(), &ListAllOrdersResponse::default())),
         ("operator-order", view(&operator(), &order)),
     ]

@@ -20,12 +20,14 @@ pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
     staff(&here)?;
     let overview = site.admin.clone().get_overview(here.ctx.request(GetOverviewRequest { hours: HOURS })).await?.into_inner();
     let request = ListRequest { limit: 5, state: TenantState::Applied.into(), ..Default::default() };
-    let waiting = if here.may("operator:tenants.read") { site.tenants.clone().list(here.ctx.request(request)).await?.into_inner().tenants } else { Vec::new() };
+    let waiting =
+        if here.may("operator:tenants.read") { site.tenants.clone().list(here.ctx.request(request)).await?.into_inner().tenants } else { Vec::new() };
     Ok(view(&here, &overview, &waiting).into_response())
 }
 
 fn view(visit: &Visit, overview: &GetOverviewResponse, waiting: &[Tenant]) -> Markup {
-    let count = |kind: &str| overview.counts.iter().filter(|count| count.kind == kind).map(|count| u64::try_from(count.count).unwrap_or(0)).sum::<u64>();
+    let count =
+        |kind: &str| overview.counts.iter().filter(|count| count.kind == kind).map(|count| u64::try_from(count.count).unwrap_or(0)).sum::<u64>();
     let stat = |address: &'static str, picture: &'static str, name: &'static str, value: String, note: &str| {
         html! { a.stat href=(address) { span.name { (ui::icon(picture)) (name) } span.value { (value) } span.note { (note) } } }
     };
@@ -90,7 +92,12 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
     let count = |service: &str, kind: &str, count| EventCount { service: service.to_owned(), kind: kind.to_owned(), count };
     let busy = GetOverviewResponse {
-        counts: vec![count("orders", "order_placed", 128), count("payments", "payment_captured", 121), count("catalog", "product_changed", 2041), count("identity", "user_signed_up", 48)],
+        counts: vec![
+            count("orders", "order_placed", 128),
+            count("payments", "payment_captured", 121),
+            count("catalog", "product_changed", 2041),
+            count("identity", "user_signed_up", 48),
+        ],
         audit_entries: 31_173,
         services_ready: 11,
         services_total: 11,

@@ -1,7 +1,8 @@
 //! The shops of the market: who applied, who sells, and the decisions about them.
 
 use api_tenants::{
-    ApproveRequest, CloseRequest, GetRequest, GetResponse, ListRequest, ListResponse, Plan, ReactivateRequest, RejectRequest, StartReviewRequest, SuspendRequest, Tenant, TenantState,
+    ApproveRequest, CloseRequest, GetRequest, GetResponse, ListRequest, ListResponse, Plan, ReactivateRequest, RejectRequest, StartReviewRequest,
+    SuspendRequest, Tenant, TenantState,
 };
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
@@ -16,8 +17,14 @@ use crate::ui::form::{self, Form, Input};
 use crate::ui::{self, Tone, badge, show};
 use crate::visit::Visit;
 
-const STATES: [(&str, &str); 6] =
-    [("applied", "Applied"), ("verifying", "In review"), ("active", "Active"), ("suspended", "Suspended"), ("closed", "Closed"), ("rejected", "Refused")];
+const STATES: [(&str, &str); 6] = [
+    ("applied", "Applied"),
+    ("verifying", "In review"),
+    ("active", "Active"),
+    ("suspended", "Suspended"),
+    ("closed", "Closed"),
+    ("rejected", "Refused"),
+];
 const PAGE: u32 = 25;
 
 fn state_of(text: &str) -> TenantState {
@@ -83,9 +90,13 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((tenant_id, ac
     let plan = Plan::from_str_name(&format!("PLAN_{}", form.get("plan").to_uppercase())).unwrap_or_default();
     let (done, told) = match act.as_str() {
         "review" => (tenants.start_review(ctx.request(StartReviewRequest { tenant_id: id })).await.err(), "The application is in review."),
-        "approve" => (tenants.approve(ctx.request(ApproveRequest { tenant_id: id, plan: plan.into() })).await.err(), "Approved: the shop can sell now."),
+        "approve" => {
+            (tenants.approve(ctx.request(ApproveRequest { tenant_id: id, plan: plan.into() })).await.err(), "Approved: the shop can sell now.")
+        }
         "reject" => (tenants.reject(ctx.request(RejectRequest { tenant_id: id, reason })).await.err(), "Refused; the applicant is told why."),
-        "suspend" => (tenants.suspend(ctx.request(SuspendRequest { tenant_id: id, reason })).await.err(), "Suspended: its products are out of the shop."),
+        "suspend" => {
+            (tenants.suspend(ctx.request(SuspendRequest { tenant_id: id, reason })).await.err(), "Suspended: its products are out of the shop.")
+        }
         "reactivate" => (tenants.reactivate(ctx.request(ReactivateRequest { tenant_id: id, reason })).await.err(), "Active again."),
         "close" => (tenants.close(ctx.request(CloseRequest { tenant_id: id, reason })).await.err(), "Closed for good."),
         _ => return Err(Failure::not_found()),
@@ -182,14 +193,29 @@ pub(super) fn sample_tenants() -> Vec<Tenant> {
     let tenant = |number: u32, name: &str, state: TenantState| Tenant {
         tenant_id: format!("ten_{number:032x}"),
         state: state.into(),
-        store: Some(api_tenants::Store { name: name.to_owned(), slug: name.to_lowercase().replace(' ', "-"), country: "US".to_owned(), currency: "USD".to_owned(), ..Default::default() }),
-        business: Some(api_tenants::Business { legal_name: format!("{name} Ltd"), contact_email: "shop@example.com".to_owned(), address: "1 Kiln Lane".to_owned(), ..Default::default() }),
+        store: Some(api_tenants::Store {
+            name: name.to_owned(),
+            slug: name.to_lowercase().replace(' ', "-"),
+            country: "US".to_owned(),
+            currency: "USD".to_owned(),
+            ..Default::default()
+        }),
+        business: Some(api_tenants::Business {
+            legal_name: format!("{name} Ltd"),
+            contact_email: "shop@example.com".to_owned(),
+            address: "1 Kiln Lane".to_owned(),
+            ..Default::default()
+        }),
         plan: Plan::Pro.into(),
         commission_bps: 1200,
         applied_at: Some(kit_rpc::timestamp(crate::visit::sample::time("2026-11-20T09:00:00Z"))),
         ..Default::default()
     };
-    vec![tenant(1, "Kiln and Clay", TenantState::Applied), tenant(2, "Lumen Works", TenantState::Active), tenant(3, "Echo Room", TenantState::Suspended)]
+    vec![
+        tenant(1, "Kiln and Clay", TenantState::Applied),
+        tenant(2, "Lumen Works", TenantState::Active),
+        tenant(3, "Echo Room", TenantState::Suspended),
+    ]
 }
 
 #[cfg(test)]
@@ -202,7 +228,10 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ("operator-tenants", view_list(&operator(), &ListQuery::default(), &ListResponse { tenants: tenants.clone(), next_cursor: "n".to_owned() })),
         ("operator-tenants-none", view_list(&operator(), &ListQuery { query: "nobody".to_owned(), ..Default::default() }, &ListResponse::default())),
         ("operator-tenant-applied", view(&operator(), &one(&tenants[0]), &Form::default())),
-        ("operator-tenant-active", view(&operator(), &one(&tenants[1]), &Form::default().rejected(&problem_of(&kit_rpc::violation("reason", "is required"))))),
+        (
+            "operator-tenant-active",
+            view(&operator(), &one(&tenants[1]), &Form::default().rejected(&problem_of(&kit_rpc::violation("reason", "is required")))),
+        ),
         ("operator-tenant-suspended", view(&operator(), &one(&tenants[2]), &Form::default())),
     ]
 }

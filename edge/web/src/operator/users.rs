@@ -52,5 +52,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
     let user = api_identity::User { email: "ann@example.com".to_owned(), email_verified: true, ..Default::default() };
     let found = ListUsersResponse { users: vec![api_identity::UserWithRoles { user: Some(user), ..Default::default() }], next_cursor: String::new() };
-    vec![("operator-users", view(&operator(), &ListQuery::default(), &found)), ("operator-users-none", view(&operator(), &ListQuery::default(), &ListUsersResponse::default()))]
+    vec![
+        ("operator-users", view(&operator(), &ListQuery::default(), &found)),
+        ("operator-users-none", view(&operator(), &ListQuery::default(), &ListUsersResponse::default())),
+    ]
 }

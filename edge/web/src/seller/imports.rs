@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use api_catalog::{
-    CancelImportRequest, ExportProductsRequest, GetImportErrorsRequest, GetImportRequest, GetUploadRequest, Import, ImportMapping, ImportState, ListImportsRequest, ListPresetsRequest,
-    Preset, PreviewImportRequest, PreviewImportResponse, ReasonCount, RowError, StartImportRequest, Upload, UploadFileRequest, WatchImportRequest,
+    CancelImportRequest, ExportProductsRequest, GetImportErrorsRequest, GetImportRequest, GetUploadRequest, Import, ImportMapping, ImportState,
+    ListImportsRequest, ListPresetsRequest, Preset, PreviewImportRequest, PreviewImportResponse, ReasonCount, RowError, StartImportRequest, Upload,
+    UploadFileRequest, WatchImportRequest,
 };
 use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, Sse};
@@ -118,12 +119,20 @@ fn view_list(visit: &Visit, imports: &[Import], next: &str, form: &Form) -> Mark
         }
         (ui::pager(None, (!next.is_empty()).then(|| link("/seller/imports", &[("cursor", next)])).as_deref()))
     };
-    desk(visit, "/seller/imports", "Feeds", "Bring your whole catalog in one file, again and again: rows are matched by SKU, so nothing is made twice.", html! {}, body)
+    desk(
+        visit,
+        "/seller/imports",
+        "Feeds",
+        "Bring your whole catalog in one file, again and again: rows are matched by SKU, so nothing is made twice.",
+        html! {},
+        body,
+    )
 }
 
 async fn the_upload(site: &Web, visit: &Visit, upload_id: &str) -> Result<(Upload, Vec<Preset>), Failure> {
     let mut catalog = site.catalog.clone();
-    let upload = catalog.get_upload(visit.ctx.request(GetUploadRequest { upload_id: upload_id.to_owned() })).await?.into_inner().upload.unwrap_or_default();
+    let upload =
+        catalog.get_upload(visit.ctx.request(GetUploadRequest { upload_id: upload_id.to_owned() })).await?.into_inner().upload.unwrap_or_default();
     let presets = catalog.list_presets(visit.ctx.request(ListPresetsRequest {})).await?.into_inner().presets;
     Ok((upload, presets))
 }
@@ -158,7 +167,9 @@ pub(crate) async fn decide(State(site): State<Web>, here: Here, Path(upload_id):
     let (upload, presets) = the_upload(&site, &here, &upload_id).await?;
     Ok(match outcome {
         Ok(preview) => view_map(&here, &upload, &presets, &form, Some(&preview)).into_response(),
-        Err(status) => (StatusCode::UNPROCESSABLE_ENTITY, view_map(&here, &upload, &presets, &form.rejected(&problem_of(&status)), None)).into_response(),
+        Err(status) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, view_map(&here, &upload, &presets, &form.rejected(&problem_of(&status)), None)).into_response()
+        }
     })
 }
 
@@ -168,7 +179,12 @@ const CONSTANT: &str = "mapping.constants.";
 fn filled(mapping: &ImportMapping, preset: &str) -> Form {
     let columns = mapping.columns.iter().map(|(field, column)| (format!("{COLUMN}{field}"), column.clone()));
     let constants = mapping.constants.iter().map(|(field, value)| (format!("{CONSTANT}{field}"), value.clone()));
-    let rest = [("preset", preset), ("mapping.decimal", &mapping.decimal), ("mapping.weight_unit", &mapping.weight_unit), ("mapping.length_unit", &mapping.length_unit)];
+    let rest = [
+        ("preset", preset),
+        ("mapping.decimal", &mapping.decimal),
+        ("mapping.weight_unit", &mapping.weight_unit),
+        ("mapping.length_unit", &mapping.length_unit),
+    ];
     let ticked = [("mapping.accept_other_currencies", mapping.accept_other_currencies), ("mapping.as_draft", mapping.as_draft)];
     let rest = rest.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let ticked = ticked.into_iter().filter(|(_, on)| *on).map(|(name, _)| (name.to_owned(), "on".to_owned()));
@@ -332,7 +348,11 @@ pub(crate) async fn show(State(site): State<Web>, here: Here, Path(import_id): P
 }
 
 /// The progress as server-sent events, each with the markup of the part that changes.
-pub(crate) async fn live(State(site): State<Web>, here: Here, Path(import_id): Path<String>) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+pub(crate) async fn live(
+    State(site): State<Web>,
+    here: Here,
+    Path(import_id): Path<String>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     working(&here)?;
     let changes = site.catalog.clone().watch_import(here.ctx.request(WatchImportRequest { import_id })).await?.into_inner();
     let updates = changes.filter_map(|change| async move {
@@ -403,19 +423,59 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::seller;
     let columns: Vec<String> = ["id", "name", "description", "price"].map(str::to_owned).into();
     let cells: Vec<String> = ["0", "Sony Turntable - PSLX350H", "Belt Drive System/ 33-1/3 and 45 RPM Speeds", ""].map(str::to_owned).into();
-    let upload = Upload { upload_id: "upl_1".to_owned(), file_name: "abt.csv".to_owned(), bytes: 312_000, rows: 1076, encoding: "UTF-8".to_owned(), columns, sample: vec![api_catalog::SampleRow { line: 2, cells }], ..Default::default() };
-    let error = RowError { line: 2, column: "price".to_owned(), reason: "PRICE_MISSING".to_owned(), message: "there is no price".to_owned(), ..Default::default() };
+    let upload = Upload {
+        upload_id: "upl_1".to_owned(),
+        file_name: "abt.csv".to_owned(),
+        bytes: 312_000,
+        rows: 1076,
+        encoding: "UTF-8".to_owned(),
+        columns,
+        sample: vec![api_catalog::SampleRow { line: 2, cells }],
+        ..Default::default()
+    };
+    let error = RowError {
+        line: 2,
+        column: "price".to_owned(),
+        reason: "PRICE_MISSING".to_owned(),
+        message: "there is no price".to_owned(),
+        ..Default::default()
+    };
     let reasons = vec![ReasonCount { reason: "PRICE_MISSING".to_owned(), count: 658 }, ReasonCount { reason: "DUPLICATE_SKU".to_owned(), count: 2 }];
-    let preview = PreviewImportResponse { rows: 1076, good: 416, bad: 660, reasons: reasons.clone(), errors: vec![error.clone()], ..Default::default() };
-    let import = Import { import_id: "imp_1".to_owned(), file_name: "abt.csv".to_owned(), state: ImportState::Running.into(), rows: 1076, rows_done: 500, created: 200, rejected: 300, rows_per_second: 5200, reasons, errors: vec![error], ..Default::default() };
+    let preview =
+        PreviewImportResponse { rows: 1076, good: 416, bad: 660, reasons: reasons.clone(), errors: vec![error.clone()], ..Default::default() };
+    let import = Import {
+        import_id: "imp_1".to_owned(),
+        file_name: "abt.csv".to_owned(),
+        state: ImportState::Running.into(),
+        rows: 1076,
+        rows_done: 500,
+        created: 200,
+        rejected: 300,
+        rows_per_second: 5200,
+        reasons,
+        errors: vec![error],
+        ..Default::default()
+    };
     let done = Import { state: ImportState::Finished.into(), rows_done: 1076, ..import.clone() };
-    let mapping = ImportMapping { columns: [("title".to_owned(), "name".to_owned()), ("price".to_owned(), "price".to_owned())].into(), constants: [("currency".to_owned(), "USD".to_owned())].into(), ..Default::default() };
+    let mapping = ImportMapping {
+        columns: [("title".to_owned(), "name".to_owned()), ("price".to_owned(), "price".to_owned())].into(),
+        constants: [("currency".to_owned(), "USD".to_owned())].into(),
+        ..Default::default()
+    };
     let presets = [Preset { name: "abt feed".to_owned(), ..Default::default() }];
     let form = filled(&mapping, "");
     let refused = form.clone().rejected(&problem_of(&kit_rpc::violation("mapping.columns.sku", "must be mapped to a column")));
     vec![
         ("seller-imports", view_list(&seller(), &[import.clone(), done.clone()], "", &Form::default())),
-        ("seller-imports-none", view_list(&seller(), &[], "", &Form::default().rejected(&problem_of(&kit_rpc::violation("content", "this is a picture (PNG), not a feed"))))),
+        (
+            "seller-imports-none",
+            view_list(
+                &seller(),
+                &[],
+                "",
+                &Form::default().rejected(&problem_of(&kit_rpc::violation("content", "this is a picture (PNG), not a feed"))),
+            ),
+        ),
         ("seller-import-map", view_map(&seller(), &upload, &presets, &form, None)),
         ("seller-import-tried", view_map(&seller(), &upload, &presets, &form, Some(&preview))),
         ("seller-import-refused", view_map(&seller(), &upload, &[], &refused, None)),

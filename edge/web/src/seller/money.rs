@@ -1,6 +1,8 @@
 //! What the market owes the shop, and every line of the ledger behind it.
 
-use api_payments::{AccountKind, EntryKind, GetBalanceRequest, LedgerEntry, ListLedgerOfTenantRequest, ListLedgerOfTenantResponse, Posting, TenantBalance};
+use api_payments::{
+    AccountKind, EntryKind, GetBalanceRequest, LedgerEntry, ListLedgerOfTenantRequest, ListLedgerOfTenantResponse, Posting, TenantBalance,
+};
 use axum::extract::{Query, State};
 use axum::response::IntoResponse;
 use maud::{Markup, html};
@@ -83,8 +85,17 @@ fn lines(entry: &LedgerEntry) -> Markup {
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::seller;
     let money = |amount_minor| Some(kit_rpc::proto::Money { amount_minor, currency: "USD".to_owned() });
-    let posting = |account: AccountKind, amount_minor| Posting { account: account.into(), sub_order_id: "sub_1".to_owned(), amount: money(amount_minor), ..Default::default() };
-    let capture = LedgerEntry { kind: EntryKind::Capture.into(), postings: vec![posting(AccountKind::TenantPayable, -3518), posting(AccountKind::TenantShipping, -499)], ..Default::default() };
+    let posting = |account: AccountKind, amount_minor| Posting {
+        account: account.into(),
+        sub_order_id: "sub_1".to_owned(),
+        amount: money(amount_minor),
+        ..Default::default()
+    };
+    let capture = LedgerEntry {
+        kind: EntryKind::Capture.into(),
+        postings: vec![posting(AccountKind::TenantPayable, -3518), posting(AccountKind::TenantShipping, -499)],
+        ..Default::default()
+    };
     let refund = LedgerEntry { kind: EntryKind::Refund.into(), postings: vec![posting(AccountKind::TenantPayable, 3518)], ..Default::default() };
     let balance = TenantBalance { payable: money(129_900), shipping: money(4990), tax: money(0), total: money(134_890) };
     vec![

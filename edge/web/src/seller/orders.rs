@@ -1,10 +1,12 @@
 //! The shop's own part of each order: accept, pack, ship, follow, cancel.
 
 use api_fulfillment::{
-    AcceptFulfillmentOrderRequest, AddTrackingEventRequest, FulfillmentOrder, FulfillmentState, GetFulfillmentOrderRequest, GetPackingSlipRequest, MarkDeliveredRequest,
-    PackFulfillmentOrderRequest, ShipFulfillmentOrderRequest, Shipment, ShipmentLine, ShipmentState,
+    AcceptFulfillmentOrderRequest, AddTrackingEventRequest, FulfillmentOrder, FulfillmentState, GetFulfillmentOrderRequest, GetPackingSlipRequest,
+    MarkDeliveredRequest, PackFulfillmentOrderRequest, ShipFulfillmentOrderRequest, Shipment, ShipmentLine, ShipmentState,
 };
-use api_orders::{CancelSubOrderRequest, ExportSubOrdersRequest, GetSubOrderRequest, ListSubOrdersRequest, ListSubOrdersResponse, OrderState, SubOrder};
+use api_orders::{
+    CancelSubOrderRequest, ExportSubOrdersRequest, GetSubOrderRequest, ListSubOrdersRequest, ListSubOrdersResponse, OrderState, SubOrder,
+};
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use kit_core::Code;
@@ -20,7 +22,8 @@ use crate::ui::form::{self, Form, Input};
 use crate::ui::{self, Tone, amount, badge, show};
 use crate::visit::Visit;
 
-const TABS: [(&str, &str); 6] = [("", "All"), ("paid", "New"), ("processing", "Accepted"), ("packed", "Packed"), ("shipped", "Shipped"), ("cancelled", "Cancelled")];
+const TABS: [(&str, &str); 6] =
+    [("", "All"), ("paid", "New"), ("processing", "Accepted"), ("packed", "Packed"), ("shipped", "Shipped"), ("cancelled", "Cancelled")];
 const PAGE: u32 = 25;
 
 pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Query<ListQuery>) -> Page {
@@ -109,8 +112,14 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((sub_order_id,
     working(&here)?;
     let (mut work, ctx, id) = (site.fulfillment.clone(), &here.ctx, sub_order_id.clone());
     let (failed, told) = match act.as_str() {
-        "accept" => (work.accept_fulfillment_order(ctx.request(AcceptFulfillmentOrderRequest { sub_order_id: id })).await.err(), "Accepted. The buyer sees that you are at it."),
-        "pack" => (work.pack_fulfillment_order(ctx.request(PackFulfillmentOrderRequest { sub_order_id: id })).await.err(), "Packed. Print the slip and ship it."),
+        "accept" => (
+            work.accept_fulfillment_order(ctx.request(AcceptFulfillmentOrderRequest { sub_order_id: id })).await.err(),
+            "Accepted. The buyer sees that you are at it.",
+        ),
+        "pack" => (
+            work.pack_fulfillment_order(ctx.request(PackFulfillmentOrderRequest { sub_order_id: id })).await.err(),
+            "Packed. Print the slip and ship it.",
+        ),
         "ship" => (work.ship_fulfillment_order(ctx.request(ship_request(id, &form))).await.err(), "Shipped. The buyer has the tracking number."),
         "cancel" => {
             let request = CancelSubOrderRequest { sub_order_id: id, reason: form.text("reason") };
@@ -134,11 +143,22 @@ fn ship_request(sub_order_id: String, form: &Form) -> ShipFulfillmentOrderReques
         Some(ShipmentLine { item_id: name.strip_prefix("quantity.")?.to_owned(), quantity })
     });
     let lines = pieces.collect();
-    ShipFulfillmentOrderRequest { sub_order_id, carrier: form.text("carrier"), tracking_number: form.text("tracking_number"), tracking_url: form.text("tracking_url"), lines }
+    ShipFulfillmentOrderRequest {
+        sub_order_id,
+        carrier: form.text("carrier"),
+        tracking_number: form.text("tracking_number"),
+        tracking_url: form.text("tracking_url"),
+        lines,
+    }
 }
 
 /// News of a parcel: where it is, or that it has arrived.
-pub(crate) async fn shipment(State(site): State<Web>, here: Here, Path((sub_order_id, shipment_id, act)): Path<(String, String, String)>, Posted(form): Posted) -> Page {
+pub(crate) async fn shipment(
+    State(site): State<Web>,
+    here: Here,
+    Path((sub_order_id, shipment_id, act)): Path<(String, String, String)>,
+    Posted(form): Posted,
+) -> Page {
     working(&here)?;
     let mut work = site.fulfillment.clone();
     let failed = if act == "delivered" {
@@ -320,8 +340,23 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::{seller, time};
     use api_fulfillment::FulfillmentLine;
     let money = |amount_minor| Some(kit_rpc::proto::Money { amount_minor, currency: "USD".to_owned() });
-    let item = api_orders::Item { item_id: "itm_1".to_owned(), title: "Kilnhouse Classic Stoneware Mug 212".to_owned(), options: "Volume: 250 ml".to_owned(), sku: "D01-000".to_owned(), quantity: 2, line_total: money(3998), ..Default::default() };
-    let address = kit_rpc::proto::Address { name: "Ann Smith".to_owned(), line1: "1 Test Street".to_owned(), city: "Springfield".to_owned(), postal_code: "62701".to_owned(), country: "US".to_owned(), ..Default::default() };
+    let item = api_orders::Item {
+        item_id: "itm_1".to_owned(),
+        title: "Kilnhouse Classic Stoneware Mug 212".to_owned(),
+        options: "Volume: 250 ml".to_owned(),
+        sku: "D01-000".to_owned(),
+        quantity: 2,
+        line_total: money(3998),
+        ..Default::default()
+    };
+    let address = kit_rpc::proto::Address {
+        name: "Ann Smith".to_owned(),
+        line1: "1 Test Street".to_owned(),
+        city: "Springfield".to_owned(),
+        postal_code: "62701".to_owned(),
+        country: "US".to_owned(),
+        ..Default::default()
+    };
     let part = |state: OrderState| SubOrder {
         sub_order_id: "sub_1".to_owned(),
         number: "MH-2026-7K3F-9QXD-1".to_owned(),
@@ -335,14 +370,36 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         timeline: vec![api_orders::TimelineEntry { message: "Paid".to_owned(), ..Default::default() }],
         ..Default::default()
     };
-    let line = FulfillmentLine { item_id: "itm_1".to_owned(), title: "Kilnhouse Classic Stoneware Mug 212".to_owned(), quantity: 2, ..Default::default() };
-    let work = |state: FulfillmentState| FulfillmentOrder { sub_order_id: "sub_1".to_owned(), state: state.into(), lines: vec![line.clone()], ..Default::default() };
-    let parcel = Shipment { shipment_id: "shp_1".to_owned(), carrier: "UPS".to_owned(), tracking_number: "1Z999AA1".to_owned(), state: ShipmentState::InTransit.into(), ..Default::default() };
+    let line =
+        FulfillmentLine { item_id: "itm_1".to_owned(), title: "Kilnhouse Classic Stoneware Mug 212".to_owned(), quantity: 2, ..Default::default() };
+    let work = |state: FulfillmentState| FulfillmentOrder {
+        sub_order_id: "sub_1".to_owned(),
+        state: state.into(),
+        lines: vec![line.clone()],
+        ..Default::default()
+    };
+    let parcel = Shipment {
+        shipment_id: "shp_1".to_owned(),
+        carrier: "UPS".to_owned(),
+        tracking_number: "1Z999AA1".to_owned(),
+        state: ShipmentState::InTransit.into(),
+        ..Default::default()
+    };
     let shipped = FulfillmentOrder { shipments: vec![parcel], ..work(FulfillmentState::Shipped) };
     let refused = Form::default().rejected(&problem_of(&kit_rpc::violation("tracking_number", "is required")));
     vec![
-        ("seller-orders", view_list(&seller(), &ListQuery::default(), &ListSubOrdersResponse { sub_orders: vec![part(OrderState::Paid), part(OrderState::Shipped)], next_cursor: "n".to_owned() })),
-        ("seller-orders-none", view_list(&seller(), &ListQuery { state: "packed".to_owned(), ..Default::default() }, &ListSubOrdersResponse::default())),
+        (
+            "seller-orders",
+            view_list(
+                &seller(),
+                &ListQuery::default(),
+                &ListSubOrdersResponse { sub_orders: vec![part(OrderState::Paid), part(OrderState::Shipped)], next_cursor: "n".to_owned() },
+            ),
+        ),
+        (
+            "seller-orders-none",
+            view_list(&seller(), &ListQuery { state: "packed".to_owned(), ..Default::default() }, &ListSubOrdersResponse::default()),
+        ),
         ("seller-order-new", view(&seller(), &part(OrderState::Paid), Some(&work(FulfillmentState::Open)), &Form::default())),
         ("seller-order-packed", view(&seller(), &part(OrderState::Packed), Some(&work(FulfillmentState::Packed)), &refused)),
         ("seller-order-shipped", view(&seller(), &part(OrderState::Shipped), Some(&shipped), &Form::default())),

@@ -109,7 +109,9 @@ fn view(visit: &Visit, overview: &Overview) -> Markup {
 fn state_banner(tenant: &Tenant) -> Markup {
     let (tone, text) = match tenant.state() {
         TenantState::Active | TenantState::Unspecified => return html! {},
-        TenantState::Applied | TenantState::Verifying => (Tone::Info, "Your application is being looked at. Prepare everything; buyers see the shop once it is approved."),
+        TenantState::Applied | TenantState::Verifying => {
+            (Tone::Info, "Your application is being looked at. Prepare everything; buyers see the shop once it is approved.")
+        }
         TenantState::Suspended => (Tone::Bad, "The shop is suspended: buyers cannot order from it. Orders already paid are still yours to send."),
         TenantState::Closed => (Tone::Bad, "The shop is closed."),
         TenantState::Rejected => (Tone::Bad, "The application was refused."),
@@ -228,10 +230,25 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ..Default::default()
     };
     let line = FulfillmentLine { title: "Kilnhouse Classic Stoneware Mug 212".to_owned(), quantity: 2, ..Default::default() };
-    let order = |number: &str, state: FulfillmentState, due: &str| FulfillmentOrder { sub_order_id: "sub_1".to_owned(), number: number.to_owned(), state: state.into(), lines: vec![line.clone(), line.clone()], due_at: at(due), ..Default::default() };
-    let found = |order: FulfillmentOrder, next: &str| Some(ListFulfillmentOrdersResponse { fulfillment_orders: vec![order], next_cursor: next.to_owned() });
+    let order = |number: &str, state: FulfillmentState, due: &str| FulfillmentOrder {
+        sub_order_id: "sub_1".to_owned(),
+        number: number.to_owned(),
+        state: state.into(),
+        lines: vec![line.clone(), line.clone()],
+        due_at: at(due),
+        ..Default::default()
+    };
+    let found =
+        |order: FulfillmentOrder, next: &str| Some(ListFulfillmentOrdersResponse { fulfillment_orders: vec![order], next_cursor: next.to_owned() });
     let money = |amount_minor| Some(kit_rpc::proto::Money { amount_minor, currency: "USD".to_owned() });
-    let stock = |sku: &str, available| Stock { variant_id: "var_1".to_owned(), sku: sku.to_owned(), title: "Kilnhouse Classic Stoneware Mug 212".to_owned(), available, low_at: 5, ..Default::default() };
+    let stock = |sku: &str, available| Stock {
+        variant_id: "var_1".to_owned(),
+        sku: sku.to_owned(),
+        title: "Kilnhouse Classic Stoneware Mug 212".to_owned(),
+        available,
+        low_at: 5,
+        ..Default::default()
+    };
     let busy = Overview {
         tenant: tenant(TenantState::Active, ""),
         shops: Vec::new(),
@@ -239,17 +256,38 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         to_pack: found(order("MH-2026-7K3F-9QXE-1", FulfillmentState::Accepted, "2026-11-21T18:00:00Z"), ""),
         to_ship: Some(ListFulfillmentOrdersResponse::default()),
         low: Some(vec![stock("D01-000", 3), stock("D01-001", 0)]),
-        imports: Some(vec![Import { import_id: "imp_1".to_owned(), file_name: "abt.csv".to_owned(), state: ImportState::Finished.into(), imported: 416, rejected: 660, ..Default::default() }]),
+        imports: Some(vec![Import {
+            import_id: "imp_1".to_owned(),
+            file_name: "abt.csv".to_owned(),
+            state: ImportState::Finished.into(),
+            imported: 416,
+            rejected: 660,
+            ..Default::default()
+        }]),
         balances: Some(vec![TenantBalance { total: money(129_950), ..Default::default() }]),
     };
-    let fresh = Overview { tenant: tenant(TenantState::Active, ""), to_accept: Some(Default::default()), to_pack: Some(Default::default()), to_ship: Some(Default::default()), low: Some(Vec::new()), imports: Some(Vec::new()), ..Default::default() };
+    let fresh = Overview {
+        tenant: tenant(TenantState::Active, ""),
+        to_accept: Some(Default::default()),
+        to_pack: Some(Default::default()),
+        to_ship: Some(Default::default()),
+        low: Some(Vec::new()),
+        imports: Some(Vec::new()),
+        ..Default::default()
+    };
     let mut several = seller();
     several.viewer.tenants = vec!["ten_0198f0d1000070008000000000000001".to_owned(), "ten_0198f0d1000070008000000000000002".to_owned()];
     let other = Tenant { tenant_id: "ten_0198f0d1000070008000000000000002".to_owned(), ..tenant(TenantState::Active, "") };
-    let shops = vec![MyTenant { tenant: Some(tenant(TenantState::Active, "")), ..Default::default() }, MyTenant { tenant: Some(other), ..Default::default() }];
+    let shops = vec![
+        MyTenant { tenant: Some(tenant(TenantState::Active, "")), ..Default::default() },
+        MyTenant { tenant: Some(other), ..Default::default() },
+    ];
     vec![
         ("seller", view(&seller(), &busy)),
         ("seller-fresh", view(&seller(), &fresh)),
-        ("seller-suspended", view(&several, &Overview { tenant: tenant(TenantState::Suspended, "Too many late shipments."), shops, ..Default::default() })),
+        (
+            "seller-suspended",
+            view(&several, &Overview { tenant: tenant(TenantState::Suspended, "Too many late shipments."), shops, ..Default::default() }),
+        ),
     ]
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use api_catalog::{AttributeDefinition, AttributeType, Category, CreateProductRequest, Option as Choice, Product, Texts, UpdateProductRequest, Variant, VariantInput};
+use api_catalog::{
+    AttributeDefinition, AttributeType, Category, CreateProductRequest, Option as Choice, Product, Texts, UpdateProductRequest, Variant, VariantInput,
+};
 use kit_core::{Currency, Money};
 use kit_rpc::Problem;
 use maud::{Markup, html};
@@ -264,7 +266,8 @@ fn category_fields(form: &Form, choices: &Choices<'_>) -> Markup {
 }
 
 fn attribute_fields(form: &Form, definitions: &[AttributeDefinition]) -> Markup {
-    let (needed, rest): (Vec<_>, Vec<_>) = definitions.iter().partition(|definition| definition.required || !form.get(&format!("{ATTRIBUTE}{}", definition.key)).is_empty());
+    let (needed, rest): (Vec<_>, Vec<_>) =
+        definitions.iter().partition(|definition| definition.required || !form.get(&format!("{ATTRIBUTE}{}", definition.key)).is_empty());
     html! {
         @if !definitions.is_empty() {
             section.card.stack {
@@ -286,12 +289,23 @@ fn attribute_field(form: &Form, definition: &AttributeDefinition) -> Markup {
         _ => Vec::new(),
     };
     let several = definition.r#type() == AttributeType::Choices;
-    let hint = if several { format!("Several with | between them: {}", definition.values.iter().take(6).cloned().collect::<Vec<_>>().join(", ")) } else { String::new() };
+    let hint = if several {
+        format!("Several with | between them: {}", definition.values.iter().take(6).cloned().collect::<Vec<_>>().join(", "))
+    } else {
+        String::new()
+    };
     let input = if choices.is_empty() {
         Input::text(&name, &label).max_len(2000).kind(if definition.r#type() == AttributeType::Date { "date" } else { "text" }).hint(&hint)
     } else {
         let unknown = Some(held).filter(|held| !held.is_empty() && !choices.contains(held));
-        Input::select(&name, &label, std::iter::once(String::new()).chain(unknown).chain(choices).map(|value| (value.clone(), if value.is_empty() { "–".to_owned() } else { value })))
+        Input::select(
+            &name,
+            &label,
+            std::iter::once(String::new())
+                .chain(unknown)
+                .chain(choices)
+                .map(|value| (value.clone(), if value.is_empty() { "–".to_owned() } else { value })),
+        )
     };
     // A draft may lack what a product on sale needs, so nothing here is demanded by the browser.
     html! { (input.optional().class("half").show(form)) }

@@ -1,9 +1,9 @@
 //! The shop's products: the list, one product to change, its pictures, its place on or off sale, its history.
 
 use api_catalog::{
-    ActivateProductRequest, ArchiveProductRequest, AttributeDefinition, Category, DeactivateProductRequest, DeleteProductRequest, GetCategoryRequest, GetProductRequest, ListCategoriesRequest,
-    ListProductsRequest, ListProductsResponse, ListVersionsRequest, ListVersionsResponse, Media, Product, ProductStatus, RollBackProductRequest, SubmitProductRequest, Texts,
-    UpdateProductRequest, UploadMediaRequest,
+    ActivateProductRequest, ArchiveProductRequest, AttributeDefinition, Category, DeactivateProductRequest, DeleteProductRequest, GetCategoryRequest,
+    GetProductRequest, ListCategoriesRequest, ListProductsRequest, ListProductsResponse, ListVersionsRequest, ListVersionsResponse, Media, Product,
+    ProductStatus, RollBackProductRequest, SubmitProductRequest, Texts, UpdateProductRequest, UploadMediaRequest,
 };
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -23,7 +23,8 @@ use crate::ui::form::{self, Form, Input};
 use crate::ui::{self, Tone, amount, badge, show};
 use crate::visit::Visit;
 
-const TABS: [(&str, &str); 6] = [("", "All"), ("active", "On sale"), ("draft", "Drafts"), ("in_review", "In review"), ("inactive", "Off sale"), ("archived", "Archived")];
+const TABS: [(&str, &str); 6] =
+    [("", "All"), ("active", "On sale"), ("draft", "Drafts"), ("in_review", "In review"), ("inactive", "Off sale"), ("archived", "Archived")];
 const PAGE: u32 = 25;
 /// Categories shown for words.
 const FOUND: u32 = 12;
@@ -45,7 +46,13 @@ fn status_badge(status: ProductStatus) -> Markup {
 
 pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Query<ListQuery>) -> Page {
     working(&here)?;
-    let request = ListProductsRequest { status: status_of(&wanted.state).into(), query: wanted.query.clone(), limit: PAGE, cursor: wanted.cursor.clone(), ..Default::default() };
+    let request = ListProductsRequest {
+        status: status_of(&wanted.state).into(),
+        query: wanted.query.clone(),
+        limit: PAGE,
+        cursor: wanted.cursor.clone(),
+        ..Default::default()
+    };
     let found = site.catalog.clone().list_products(here.ctx.request(request)).await?.into_inner();
     Ok(view_list(&here, &wanted, &found).into_response())
 }
@@ -110,7 +117,8 @@ async fn again(site: &Web, visit: &Visit, product: Option<&Product>, shop: Curre
     let request = ListCategoriesRequest { query: form.text("category"), limit: FOUND, ..Default::default() };
     let found = if search { Some(site.catalog.clone().list_categories(visit.ctx.request(request)).await?.into_inner().categories) } else { None };
     let form = form.clone().with("category", category.as_ref().map_or_else(|| form.text("category"), |category| category.code.clone()));
-    let choices = Choices { currency: fields::currency_of(product, shop), category: category.as_ref(), attributes: &attributes, found: found.as_deref() };
+    let choices =
+        Choices { currency: fields::currency_of(product, shop), category: category.as_ref(), attributes: &attributes, found: found.as_deref() };
     Ok(view(visit, product, &choices, &form))
 }
 
@@ -179,8 +187,13 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((product_id, a
     let if_version = form.get("if_version").parse().unwrap_or(0);
     let (failed, told) = match act.as_str() {
         "submit" => (catalog.submit_product(ctx.request(SubmitProductRequest { product_id: id, if_version })).await.err(), "Sent for approval."),
-        "activate" => (catalog.activate_product(ctx.request(ActivateProductRequest { product_id: id, if_version })).await.err(), "On sale. Buyers find it in a moment."),
-        "deactivate" => (catalog.deactivate_product(ctx.request(DeactivateProductRequest { product_id: id, if_version })).await.err(), "Taken off sale."),
+        "activate" => (
+            catalog.activate_product(ctx.request(ActivateProductRequest { product_id: id, if_version })).await.err(),
+            "On sale. Buyers find it in a moment.",
+        ),
+        "deactivate" => {
+            (catalog.deactivate_product(ctx.request(DeactivateProductRequest { product_id: id, if_version })).await.err(), "Taken off sale.")
+        }
         "archive" => (catalog.archive_product(ctx.request(ArchiveProductRequest { product_id: id, if_version })).await.err(), "Archived."),
         "delete" => (catalog.delete_product(ctx.request(DeleteProductRequest { product_id: id, if_version })).await.err(), "Deleted."),
         _ => return Err(Failure::not_found()),
@@ -211,7 +224,9 @@ pub(crate) async fn add_pictures(State(site): State<Web>, here: Here, Path(produ
     for file in upload.files {
         let request = UploadMediaRequest { content: file.content, alt: upload.form.text("alt") };
         match site.catalog.clone().upload_media(here.ctx.request(request)).await {
-            Ok(kept) => items.extend(kept.into_inner().media.map(|media| media.media_id).filter(|media| !product.media.iter().any(|known| known.media_id == *media))),
+            Ok(kept) => items.extend(
+                kept.into_inner().media.map(|media| media.media_id).filter(|media| !product.media.iter().any(|known| known.media_id == *media)),
+            ),
             Err(status) => return refused(&site, &here, &product_id, &status).await,
         }
     }
@@ -219,7 +234,12 @@ pub(crate) async fn add_pictures(State(site): State<Web>, here: Here, Path(produ
 }
 
 async fn set_pictures(site: &Web, visit: &Visit, product: &Product, items: Vec<String>, told: &str) -> Page {
-    let request = UpdateProductRequest { product_id: product.product_id.clone(), if_version: product.version, media_ids: Some(Texts { items }), ..Default::default() };
+    let request = UpdateProductRequest {
+        product_id: product.product_id.clone(),
+        if_version: product.version,
+        media_ids: Some(Texts { items }),
+        ..Default::default()
+    };
     match site.catalog.clone().update_product(visit.ctx.request(request)).await {
         Ok(_) => Ok(site.redirect(&format!("/seller/products/{}", product.product_id), Tone::Good, told)),
         Err(status) => refused(site, visit, &product.product_id, &status).await,
@@ -227,7 +247,12 @@ async fn set_pictures(site: &Web, visit: &Visit, product: &Product, items: Vec<S
 }
 
 /// Takes a picture away, or puts it first.
-pub(crate) async fn picture(State(site): State<Web>, here: Here, Path((product_id, media_id, act)): Path<(String, String, String)>, Posted(_): Posted) -> Page {
+pub(crate) async fn picture(
+    State(site): State<Web>,
+    here: Here,
+    Path((product_id, media_id, act)): Path<(String, String, String)>,
+    Posted(_): Posted,
+) -> Page {
     working(&here)?;
     let product = load(&site, &here, &product_id).await?;
     let others = product.media.iter().map(|media| media.media_id.clone()).filter(|media| *media != media_id);
@@ -359,7 +384,12 @@ fn changes(changes: &[api_catalog::Change]) -> Markup {
     }
 }
 
-pub(crate) async fn roll_back(State(site): State<Web>, here: Here, Path((product_id, version)): Path<(String, i32)>, Posted(_): Posted) -> Result<Response, Failure> {
+pub(crate) async fn roll_back(
+    State(site): State<Web>,
+    here: Here,
+    Path((product_id, version)): Path<(String, i32)>,
+    Posted(_): Posted,
+) -> Result<Response, Failure> {
     working(&here)?;
     let request = RollBackProductRequest { product_id: product_id.clone(), version, ..Default::default() };
     match site.catalog.clone().roll_back_product(here.ctx.request(request)).await {
@@ -373,7 +403,15 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::seller;
     use api_catalog::{AttributeType, Change, StatusCount, Variant, Version};
     let money = |amount_minor| Some(kit_rpc::proto::Money { amount_minor, currency: "USD".to_owned() });
-    let variant = |sku: &str, size: &str| Variant { variant_id: format!("var_{sku}"), sku: sku.to_owned(), price: money(1999), list_price: money(2499), weight_grams: 450, options: vec![api_catalog::Option { name: "Size".to_owned(), value: size.to_owned() }], ..Default::default() };
+    let variant = |sku: &str, size: &str| Variant {
+        variant_id: format!("var_{sku}"),
+        sku: sku.to_owned(),
+        price: money(1999),
+        list_price: money(2499),
+        weight_grams: 450,
+        options: vec![api_catalog::Option { name: "Size".to_owned(), value: size.to_owned() }],
+        ..Default::default()
+    };
     let media = Media { media_id: "med_1".to_owned(), hash: "a".repeat(64), ..Default::default() };
     let other = Media { media_id: "med_2".to_owned(), ..media.clone() };
     let product = |status: ProductStatus| Product {
@@ -389,15 +427,40 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ..Default::default()
     };
     let declined = Product { decline_reason: "The picture shows another product.".to_owned(), media: Vec::new(), ..product(ProductStatus::Draft) };
-    let category = Category { code: "hg-11-10-2".to_owned(), name: "Mugs".to_owned(), path: vec!["Home & Garden".to_owned(), "Kitchen & Dining".to_owned(), "Mugs".to_owned()], ..Default::default() };
-    let definition = |name: &str, kind: AttributeType, required| AttributeDefinition { key: name.to_lowercase(), name: name.to_owned(), r#type: kind.into(), values: vec!["White".to_owned(), "Blue".to_owned()], required, ..Default::default() };
-    let attributes = [definition("Colour", AttributeType::Choice, true), definition("Material", AttributeType::Choices, false), definition("Volume", AttributeType::Number, false)];
+    let category = Category {
+        code: "hg-11-10-2".to_owned(),
+        name: "Mugs".to_owned(),
+        path: vec!["Home & Garden".to_owned(), "Kitchen & Dining".to_owned(), "Mugs".to_owned()],
+        ..Default::default()
+    };
+    let definition = |name: &str, kind: AttributeType, required| AttributeDefinition {
+        key: name.to_lowercase(),
+        name: name.to_owned(),
+        r#type: kind.into(),
+        values: vec!["White".to_owned(), "Blue".to_owned()],
+        required,
+        ..Default::default()
+    };
+    let attributes = [
+        definition("Colour", AttributeType::Choice, true),
+        definition("Material", AttributeType::Choices, false),
+        definition("Volume", AttributeType::Number, false),
+    ];
     let plain = Choices { currency: Currency::USD, category: Some(&category), attributes: &attributes, found: None };
     let searching = Choices { currency: Currency::USD, category: None, attributes: &[], found: Some(std::slice::from_ref(&category)) };
     let lost = Choices { currency: Currency::USD, category: None, attributes: &[], found: Some(&[]) };
     let wrong = fields::blank().wrong("title", "Is required.").wrong("variants[0].price", "Write an amount as in 19.99.");
     let versions = ListVersionsResponse {
-        versions: vec![Version { version: 3, action: "updated".to_owned(), actor: "usr_1".to_owned(), changes: vec![Change { field: "variants[D01-000].price".to_owned(), before: "USD 24.99".to_owned(), after: "USD 19.99".to_owned() }], ..Default::default() }, Version { version: 2, action: "activated".to_owned(), ..Default::default() }],
+        versions: vec![
+            Version {
+                version: 3,
+                action: "updated".to_owned(),
+                actor: "usr_1".to_owned(),
+                changes: vec![Change { field: "variants[D01-000].price".to_owned(), before: "USD 24.99".to_owned(), after: "USD 19.99".to_owned() }],
+                ..Default::default()
+            },
+            Version { version: 2, action: "activated".to_owned(), ..Default::default() },
+        ],
         next_cursor: "n".to_owned(),
     };
     let counts = vec![StatusCount { status: ProductStatus::Active.into(), count: 1240 }];
@@ -405,7 +468,10 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     let active = product(ProductStatus::Active);
     vec![
         ("seller-products", view_list(&seller(), &ListQuery { cursor: "c".to_owned(), ..Default::default() }, &found)),
-        ("seller-products-none", view_list(&seller(), &ListQuery { state: "archived".to_owned(), ..Default::default() }, &ListProductsResponse::default())),
+        (
+            "seller-products-none",
+            view_list(&seller(), &ListQuery { state: "archived".to_owned(), ..Default::default() }, &ListProductsResponse::default()),
+        ),
         ("seller-product", view(&seller(), Some(&active), &plain, &fields::filled(&active, Some(&category)))),
         ("seller-product-declined", view(&seller(), Some(&declined), &searching, &fields::filled(&declined, None))),
         ("seller-product-new", view(&seller(), None, &lost, &fields::blank())),

@@ -1,6 +1,9 @@
 //! How the shop sends: its shipping methods, what they cost, where to, how long they take.
 
-use api_fulfillment::{CreateShippingMethodRequest, DeleteShippingMethodRequest, ListShippingMethodsRequest, RateKind, RateTier, ShippingMethod, ShippingTerms, UpdateShippingMethodRequest};
+use api_fulfillment::{
+    CreateShippingMethodRequest, DeleteShippingMethodRequest, ListShippingMethodsRequest, RateKind, RateTier, ShippingMethod, ShippingTerms,
+    UpdateShippingMethodRequest,
+};
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use http::StatusCode;
@@ -51,7 +54,9 @@ pub(crate) async fn create(State(site): State<Web>, here: Here, Posted(form): Po
     working(&here)?;
     let currency = shop_currency(&site, &here).await?;
     let failed = match terms_of(&form, currency) {
-        Ok(terms) => site.fulfillment.clone().create_shipping_method(here.ctx.request(CreateShippingMethodRequest { terms: Some(terms) })).await.err(),
+        Ok(terms) => {
+            site.fulfillment.clone().create_shipping_method(here.ctx.request(CreateShippingMethodRequest { terms: Some(terms) })).await.err()
+        }
         Err(form) => return Ok((StatusCode::UNPROCESSABLE_ENTITY, view(&here, "", currency, &form)).into_response()),
     };
     Ok(answer(&site, &here, "", currency, &form, failed))
@@ -63,7 +68,8 @@ pub(crate) async fn save(State(site): State<Web>, here: Here, Path(id): Path<Str
     let currency = currency_of(&method, shop_currency(&site, &here).await?);
     let failed = match terms_of(&form, currency) {
         Ok(terms) => {
-            let request = UpdateShippingMethodRequest { shipping_method_id: id.clone(), terms: Some(terms), if_version: form.get("if_version").parse().ok() };
+            let request =
+                UpdateShippingMethodRequest { shipping_method_id: id.clone(), terms: Some(terms), if_version: form.get("if_version").parse().ok() };
             site.fulfillment.clone().update_shipping_method(here.ctx.request(request)).await.err()
         }
         Err(form) => return Ok((StatusCode::UNPROCESSABLE_ENTITY, view(&here, &id, currency, &form)).into_response()),
@@ -155,9 +161,20 @@ fn terms_of(form: &Form, currency: Currency) -> Result<ShippingTerms, Form> {
     if !wrong.is_empty() {
         return Err(wrong.into_iter().fold(form.clone(), |form, (name, message)| form.wrong(&name, message)));
     }
-    let countries = form.get("terms.countries").split([',', ' ', ';']).map(|code| code.trim().to_uppercase()).filter(|code| !code.is_empty()).collect();
+    let countries =
+        form.get("terms.countries").split([',', ' ', ';']).map(|code| code.trim().to_uppercase()).filter(|code| !code.is_empty()).collect();
     let tiers = tiers.into_iter().map(|(_, tier)| tier).collect();
-    Ok(ShippingTerms { name: form.text("terms.name"), rate: rate.into(), currency: currency.to_string(), flat_minor, tiers, free_above_minor, countries, min_days, max_days })
+    Ok(ShippingTerms {
+        name: form.text("terms.name"),
+        rate: rate.into(),
+        currency: currency.to_string(),
+        flat_minor,
+        tiers,
+        free_above_minor,
+        countries,
+        min_days,
+        max_days,
+    })
 }
 
 /// "$4.99", "$3.00 to $12.00 by weight".
@@ -251,11 +268,30 @@ fn view(visit: &Visit, id: &str, currency: Currency, form: &Form) -> Markup {
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::seller;
-    let flat = ShippingTerms { name: "Standard".to_owned(), rate: RateKind::Flat.into(), currency: "USD".to_owned(), flat_minor: 499, free_above_minor: Some(5000), countries: vec!["US".to_owned(), "CA".to_owned()], min_days: 2, max_days: 5, ..Default::default() };
+    let flat = ShippingTerms {
+        name: "Standard".to_owned(),
+        rate: RateKind::Flat.into(),
+        currency: "USD".to_owned(),
+        flat_minor: 499,
+        free_above_minor: Some(5000),
+        countries: vec!["US".to_owned(), "CA".to_owned()],
+        min_days: 2,
+        max_days: 5,
+        ..Default::default()
+    };
     let tiers = vec![RateTier { up_to: 1000, price_minor: 300 }, RateTier { up_to: 20_000, price_minor: 1200 }];
-    let weighed = ShippingTerms { name: "Parcel".to_owned(), rate: RateKind::ByWeight.into(), tiers, free_above_minor: None, countries: Vec::new(), ..flat.clone() };
+    let weighed = ShippingTerms {
+        name: "Parcel".to_owned(),
+        rate: RateKind::ByWeight.into(),
+        tiers,
+        free_above_minor: None,
+        countries: Vec::new(),
+        ..flat.clone()
+    };
     let method = |id: &str, terms: ShippingTerms| ShippingMethod { shipping_method_id: id.to_owned(), terms: Some(terms), version: 1 };
-    let wrong = terms_of(&Form::default().with("terms.rate", "by_price").with("terms.tiers[0].up_to", "x").with("terms.min_days", "soon"), Currency::USD).unwrap_err();
+    let wrong =
+        terms_of(&Form::default().with("terms.rate", "by_price").with("terms.tiers[0].up_to", "x").with("terms.min_days", "soon"), Currency::USD)
+            .unwrap_err();
     vec![
         ("seller-shipping", view_list(&seller(), &[method("smt_1", flat.clone()), method("smt_2", weighed.clone())])),
         ("seller-shipping-none", view_list(&seller(), &[])),
@@ -271,7 +307,17 @@ mod tests {
     #[test]
     fn a_form_reads_back_as_the_terms_it_shows() {
         let tiers = vec![RateTier { up_to: 2500, price_minor: 300 }, RateTier { up_to: 10_000, price_minor: 0 }];
-        let terms = ShippingTerms { name: "Parcel".to_owned(), rate: RateKind::ByPrice.into(), currency: "USD".to_owned(), tiers, free_above_minor: Some(5000), countries: vec!["US".to_owned()], min_days: 1, max_days: 3, ..Default::default() };
+        let terms = ShippingTerms {
+            name: "Parcel".to_owned(),
+            rate: RateKind::ByPrice.into(),
+            currency: "USD".to_owned(),
+            tiers,
+            free_above_minor: Some(5000),
+            countries: vec!["US".to_owned()],
+            min_days: 1,
+            max_days: 3,
+            ..Default::default()
+        };
         let method = ShippingMethod { shipping_method_id: "smt_1".to_owned(), terms: Some(terms.clone()), version: 2 };
         assert_eq!(terms_of(&filled(&method), Currency::USD).unwrap(), terms);
     }

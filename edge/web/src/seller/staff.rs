@@ -1,7 +1,8 @@
 //! Who works for the shop: members and their roles, invitations under way.
 
 use api_tenants::{
-    ChangeStaffRoleRequest, InviteStaffRequest, ListStaffRequest, ListStaffResponse, RevokeStaffRequest, StaffMember, StaffRole, WithdrawInviteRequest,
+    ChangeStaffRoleRequest, InviteStaffRequest, ListStaffRequest, ListStaffResponse, RevokeStaffRequest, StaffMember, StaffRole,
+    WithdrawInviteRequest,
 };
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
@@ -18,7 +19,11 @@ use crate::ui::form::{self, Form, Input};
 use crate::ui::{self, Tone, show};
 use crate::visit::Visit;
 
-const ROLES: [(&str, &str); 3] = [("seller_manager", "Manager: products, stock, orders"), ("inventory_operator", "Stock and sending"), ("seller_admin", "Owner: everything, staff and money too")];
+const ROLES: [(&str, &str); 3] = [
+    ("seller_manager", "Manager: products, stock, orders"),
+    ("inventory_operator", "Stock and sending"),
+    ("seller_admin", "Owner: everything, staff and money too"),
+];
 
 fn role_of(form: &Form) -> i32 {
     StaffRole::from_str_name(&format!("STAFF_ROLE_{}", form.get("role").to_uppercase())).unwrap_or_default().into()
@@ -55,7 +60,9 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((user_id, act)
     working(&here)?;
     let mut tenants = site.tenants.clone();
     let (failed, told) = match act.as_str() {
-        "role" => (tenants.change_staff_role(here.ctx.request(ChangeStaffRoleRequest { user_id, role: role_of(&form) })).await.err(), "Role changed."),
+        "role" => {
+            (tenants.change_staff_role(here.ctx.request(ChangeStaffRoleRequest { user_id, role: role_of(&form) })).await.err(), "Role changed.")
+        }
         "revoke" => (tenants.revoke_staff(here.ctx.request(RevokeStaffRequest { user_id })).await.err(), "They no longer work for the shop."),
         _ => return Err(Failure::not_found()),
     };
@@ -136,11 +143,28 @@ fn invites(visit: &Visit, found: &ListStaffResponse, manages: bool) -> Markup {
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::seller;
     use api_tenants::Invite;
-    let member = |id: &str, name: &str, role: StaffRole| StaffMember { user_id: id.to_owned(), name: name.to_owned(), email: "someone@example.com".to_owned(), role: role.into(), ..Default::default() };
-    let staff = vec![member("usr_0198f0d1000070008000000000000001", "Ann Smith", StaffRole::SellerAdmin), member("usr_2", "Ben", StaffRole::InventoryOperator)];
-    let found = ListStaffResponse { staff, invites: vec![Invite { email: "new@example.com".to_owned(), role: StaffRole::SellerManager.into(), ..Default::default() }] };
+    let member = |id: &str, name: &str, role: StaffRole| StaffMember {
+        user_id: id.to_owned(),
+        name: name.to_owned(),
+        email: "someone@example.com".to_owned(),
+        role: role.into(),
+        ..Default::default()
+    };
+    let staff = vec![
+        member("usr_0198f0d1000070008000000000000001", "Ann Smith", StaffRole::SellerAdmin),
+        member("usr_2", "Ben", StaffRole::InventoryOperator),
+    ];
+    let found = ListStaffResponse {
+        staff,
+        invites: vec![Invite { email: "new@example.com".to_owned(), role: StaffRole::SellerManager.into(), ..Default::default() }],
+    };
     let mut reader = seller();
     reader.ctx.permissions = std::sync::Arc::new(["seller:store.read".to_owned()].into_iter().collect());
-    let refused = Form::default().with("email", "someone@example.com").rejected(&problem_of(&kit_rpc::violation("email", "works for the shop already")));
-    vec![("seller-staff", view(&seller(), &found, &Form::default())), ("seller-staff-read", view(&reader, &found, &Form::default())), ("seller-staff-wrong", view(&seller(), &found, &refused))]
+    let refused =
+        Form::default().with("email", "someone@example.com").rejected(&problem_of(&kit_rpc::violation("email", "works for the shop already")));
+    vec![
+        ("seller-staff", view(&seller(), &found, &Form::default())),
+        ("seller-staff-read", view(&reader, &found, &Form::default())),
+        ("seller-staff-wrong", view(&seller(), &found, &refused)),
+    ]
 }

@@ -1,8 +1,8 @@
 //! What is there of each variant: count it, correct it, say when it is low, read how it came to be.
 
 use api_inventory::{
-    AdjustStockRequest, JournalEntry, ListJournalRequest, ListJournalResponse, ListStockRequest, ListStockResponse, ListWarehousesRequest, MovementKind, SetStockRequest, SetThresholdRequest,
-    Stock, Warehouse,
+    AdjustStockRequest, JournalEntry, ListJournalRequest, ListJournalResponse, ListStockRequest, ListStockResponse, ListWarehousesRequest,
+    MovementKind, SetStockRequest, SetThresholdRequest, Stock, Warehouse,
 };
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
@@ -21,11 +21,18 @@ use crate::visit::Visit;
 
 const PAGE: u32 = 50;
 const JOURNAL: u32 = 25;
-const REASONS: [(&str, &str); 4] = [("adjustment", "Correction"), ("receipt", "Goods came in"), ("return", "A buyer's return"), ("damage", "Damaged or lost")];
+const REASONS: [(&str, &str); 4] =
+    [("adjustment", "Correction"), ("receipt", "Goods came in"), ("return", "A buyer's return"), ("damage", "Damaged or lost")];
 
 pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Query<ListQuery>) -> Page {
     working(&here)?;
-    let request = ListStockRequest { limit: PAGE, cursor: wanted.cursor.clone(), sku: wanted.query.trim().to_owned(), low_only: wanted.state == "low", ..Default::default() };
+    let request = ListStockRequest {
+        limit: PAGE,
+        cursor: wanted.cursor.clone(),
+        sku: wanted.query.trim().to_owned(),
+        low_only: wanted.state == "low",
+        ..Default::default()
+    };
     let found = site.inventory.clone().list_stock(here.ctx.request(request)).await?.into_inner();
     Ok(view_list(&here, &wanted, &found).into_response())
 }
@@ -123,10 +130,14 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((variant_id, a
         }
         "delta" => {
             let kind = MovementKind::from_str_name(&format!("MOVEMENT_KIND_{}", form.get("kind").to_uppercase())).unwrap_or_default();
-            let request = AdjustStockRequest { variant_id: variant_id.clone(), warehouse_id, delta: number, kind: kind.into(), note, ..Default::default() };
+            let request =
+                AdjustStockRequest { variant_id: variant_id.clone(), warehouse_id, delta: number, kind: kind.into(), note, ..Default::default() };
             inventory.adjust_stock(ctx.request(request)).await.err()
         }
-        _ => inventory.set_threshold(ctx.request(SetThresholdRequest { variant_id: variant_id.clone(), low_at: number, ..Default::default() })).await.err(),
+        _ => inventory
+            .set_threshold(ctx.request(SetThresholdRequest { variant_id: variant_id.clone(), low_at: number, ..Default::default() }))
+            .await
+            .err(),
     };
     match failed {
         None => Ok(site.redirect(&format!("/seller/stock/{variant_id}"), Tone::Good, "Saved.")),
@@ -243,15 +254,50 @@ fn journal(shelf: &Shelf) -> Markup {
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::seller;
     use api_inventory::WarehouseStock;
-    let stock = |sku: &str, available| Stock { variant_id: "var_1".to_owned(), sku: sku.to_owned(), title: "Kilnhouse Classic Stoneware Mug 212".to_owned(), available, reserved: 2, low_at: 5, ..Default::default() };
-    let entry = JournalEntry { kind: MovementKind::Reservation.into(), available_before: 5, available_after: 3, reserved_after: 2, actor: "service:orders".to_owned(), reference: "ord_0198f0d1000070008000000000000001".to_owned(), note: "cart".to_owned(), ..Default::default() };
+    let stock = |sku: &str, available| Stock {
+        variant_id: "var_1".to_owned(),
+        sku: sku.to_owned(),
+        title: "Kilnhouse Classic Stoneware Mug 212".to_owned(),
+        available,
+        reserved: 2,
+        low_at: 5,
+        ..Default::default()
+    };
+    let entry = JournalEntry {
+        kind: MovementKind::Reservation.into(),
+        available_before: 5,
+        available_after: 3,
+        reserved_after: 2,
+        actor: "service:orders".to_owned(),
+        reference: "ord_0198f0d1000070008000000000000001".to_owned(),
+        note: "cart".to_owned(),
+        ..Default::default()
+    };
     let place = |id: &str| Warehouse { warehouse_id: id.to_owned(), name: format!("Shed {id}"), is_default: id == "whs_1", ..Default::default() };
-    let spread = Stock { warehouses: vec![WarehouseStock { warehouse_id: "whs_1".to_owned(), available: 3, reserved: 2, incoming: 0 }], ..stock("D01-000", 3) };
-    let full = Shelf { stock: spread, warehouses: vec![place("whs_1"), place("whs_2")], journal: ListJournalResponse { entries: vec![entry.clone(), entry], next_cursor: "n".to_owned() } };
-    let bare = Shelf { stock: Stock { variant_id: "var_1".to_owned(), ..Default::default() }, warehouses: Vec::new(), journal: ListJournalResponse::default() };
+    let spread = Stock {
+        warehouses: vec![WarehouseStock { warehouse_id: "whs_1".to_owned(), available: 3, reserved: 2, incoming: 0 }],
+        ..stock("D01-000", 3)
+    };
+    let full = Shelf {
+        stock: spread,
+        warehouses: vec![place("whs_1"), place("whs_2")],
+        journal: ListJournalResponse { entries: vec![entry.clone(), entry], next_cursor: "n".to_owned() },
+    };
+    let bare = Shelf {
+        stock: Stock { variant_id: "var_1".to_owned(), ..Default::default() },
+        warehouses: Vec::new(),
+        journal: ListJournalResponse::default(),
+    };
     let low = ListQuery { state: "low".to_owned(), query: "D01-000".to_owned(), ..Default::default() };
     vec![
-        ("seller-stock", view_list(&seller(), &ListQuery::default(), &ListStockResponse { stocks: vec![stock("D01-000", 3), stock("D01-001", 0), stock("D01-002", 40)], next_cursor: "n".to_owned() })),
+        (
+            "seller-stock",
+            view_list(
+                &seller(),
+                &ListQuery::default(),
+                &ListStockResponse { stocks: vec![stock("D01-000", 3), stock("D01-001", 0), stock("D01-002", 40)], next_cursor: "n".to_owned() },
+            ),
+        ),
         ("seller-stock-none", view_list(&seller(), &low, &ListStockResponse::default())),
         ("seller-stock-variant", view(&seller(), &full, &Form::default())),
         ("seller-stock-uncounted", view(&seller(), &bare, &Form::default().with("delta", "-9").wrong("delta", "Would take more than is there."))),

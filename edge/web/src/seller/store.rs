@@ -73,7 +73,8 @@ pub(crate) async fn logo(State(site): State<Web>, here: Here, upload: Uploaded) 
     match site.catalog.clone().upload_media(here.ctx.request(UploadMediaRequest { content: file.content, ..Default::default() })).await {
         Ok(kept) => {
             let hash = kept.into_inner().media.unwrap_or_default().hash;
-            update(&site, &here, Form::default(), UpdateStoreRequest { logo_hash: Some(hash), ..Default::default() }, "That is the shop's sign now.").await
+            update(&site, &here, Form::default(), UpdateStoreRequest { logo_hash: Some(hash), ..Default::default() }, "That is the shop's sign now.")
+                .await
         }
         Err(status) => refused(&site, &here, Form::default(), &status).await,
     }
@@ -105,7 +106,14 @@ fn view(visit: &Visit, tenant: &Tenant, form: &Form) -> Markup {
         }
     };
     let slug = tenant.store.as_ref().map(|store| store.slug.as_str()).unwrap_or_default();
-    desk(visit, "/seller/store", "Store", "What buyers see of your shop.", html! { a.btn.outline href={ "/s/" (slug) } { (ui::icon("external-link")) "See the shop" } }, body)
+    desk(
+        visit,
+        "/seller/store",
+        "Store",
+        "What buyers see of your shop.",
+        html! { a.btn.outline href={ "/s/" (slug) } { (ui::icon("external-link")) "See the shop" } },
+        body,
+    )
 }
 
 fn settings(visit: &Visit, form: &Form) -> Markup {
@@ -179,10 +187,29 @@ fn terms_card(tenant: &Tenant) -> Markup {
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::seller;
     use api_tenants::{Plan, Quotas, Store};
-    let store = Store { name: "Kilnhouse".to_owned(), slug: "kilnhouse".to_owned(), description: "Stoneware, fired twice.".to_owned(), country: "US".to_owned(), currency: "USD".to_owned(), holiday: true, holiday_message: "Back on Monday.".to_owned(), ..Default::default() };
-    let tenant = Tenant { store: Some(store), plan: Plan::Pro.into(), commission_bps: 1050, quotas: Some(Quotas { products: 10_000, api_calls_per_minute: 600, staff: 10 }), ..Default::default() };
+    let store = Store {
+        name: "Kilnhouse".to_owned(),
+        slug: "kilnhouse".to_owned(),
+        description: "Stoneware, fired twice.".to_owned(),
+        country: "US".to_owned(),
+        currency: "USD".to_owned(),
+        holiday: true,
+        holiday_message: "Back on Monday.".to_owned(),
+        ..Default::default()
+    };
+    let tenant = Tenant {
+        store: Some(store),
+        plan: Plan::Pro.into(),
+        commission_bps: 1050,
+        quotas: Some(Quotas { products: 10_000, api_calls_per_minute: 600, staff: 10 }),
+        ..Default::default()
+    };
     let mut reader = seller();
     reader.ctx.permissions = std::sync::Arc::new(["seller:store.read".to_owned()].into_iter().collect());
     let wrong = filled(&tenant).rejected(&problem_of(&kit_rpc::violation("accent_colour", "must be # and six hexadecimal digits")));
-    vec![("seller-store", view(&seller(), &tenant, &filled(&tenant))), ("seller-store-read", view(&reader, &Tenant::default(), &Form::default())), ("seller-store-wrong", view(&seller(), &tenant, &wrong))]
+    vec![
+        ("seller-store", view(&seller(), &tenant, &filled(&tenant))),
+        ("seller-store-read", view(&reader, &Tenant::default(), &Form::default())),
+        ("seller-store-wrong", view(&seller(), &tenant, &wrong)),
+    ]
 }

@@ -75,10 +75,6 @@ impl Form {
         self.values.keys().map(String::as_str)
     }
 
-    pub(crate) fn has(&self, name: &str, value: &str) -> bool {
-        self.all(name).iter().any(|held| held == value)
-    }
-
     pub(crate) fn error(&self, name: &str) -> Option<&str> {
         self.errors.get(name).map(String::as_str)
     }

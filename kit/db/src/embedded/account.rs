@@ -30,7 +30,11 @@ impl Account {
             return Ok(None);
         }
         let ours = Self::named(OURS).or_else(|| {
-            let made = Command::new("useradd").args(["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", OURS]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let made = Command::new("useradd")
+                .args(["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", OURS])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
             made.ok().filter(std::process::ExitStatus::success).and_then(|_| Self::named(OURS))
         });
         ours.or_else(|| OTHERS.iter().find_map(|name| Self::named(name))).map(Some).ok_or(EmbeddedError::NoAccount)

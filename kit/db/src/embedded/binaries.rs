@@ -19,7 +19,15 @@ impl Binaries {
         for parent in ["/usr/lib/postgresql", "/usr/local/lib/postgresql"] {
             dirs.extend(fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path().join("bin")));
         }
-        dirs.extend(fs::read_dir("/usr").into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.to_string_lossy().starts_with("/usr/pgsql-")).map(|path| path.join("bin")));
+        dirs.extend(
+            fs::read_dir("/usr")
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.to_string_lossy().starts_with("/usr/pgsql-"))
+                .map(|path| path.join("bin")),
+        );
         // PATH is how the operating system finds programs, not a setting of ours.
         dirs.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
         // A link in PATH leads to where the programs' libraries are too.

@@ -9,10 +9,21 @@ const MIB: u64 = 1 << 20;
 pub(super) fn settings(purpose: Purpose, counts_statements: bool) -> Vec<String> {
     let mut settings: Vec<String> = COMMON.iter().map(|setting| (*setting).to_owned()).collect();
     let by_purpose: &[&str] = match purpose {
-        Purpose::Market => &["max_connections=200", "fsync=on", "synchronous_commit=on", "full_page_writes=on", "max_wal_size=4GB", "min_wal_size=256MB"],
+        Purpose::Market => {
+            &["max_connections=200", "fsync=on", "synchronous_commit=on", "full_page_writes=on", "max_wal_size=4GB", "min_wal_size=256MB"]
+        }
         // Commits still reach the operating system, so that killing processes loses nothing; only a power cut does.
         Purpose::Fleeting => &["max_connections=200", "fsync=off", "full_page_writes=off", "max_wal_size=2GB"],
-        Purpose::Tests => &["max_connections=600", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=2GB", "autovacuum=off", "wal_level=minimal", "max_wal_senders=0"],
+        Purpose::Tests => &[
+            "max_connections=600",
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+            "max_wal_size=2GB",
+            "autovacuum=off",
+            "wal_level=minimal",
+            "max_wal_senders=0",
+        ],
     };
     settings.extend(by_purpose.iter().map(|setting| (*setting).to_owned()));
     let buffers = if purpose == Purpose::Tests { 128 } else { shared_buffers_mib(memory_bytes()) };

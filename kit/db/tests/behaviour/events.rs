@@ -1,17 +1,15 @@
 //! The log and its consumers: nothing skipped, nothing twice, nothing lost.
 
-
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::{House, append, note, noting, text};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use kit_db::{DbError, Event, Handler, LoggedEvent, Scope, log};
 use kit_rpc::Ctx;
 use sqlx::PgConnection;
-use crate::support::{House, append, note, noting, text};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -56,9 +54,12 @@ async fn several_events_of_one_transaction_keep_their_order() {
     let house = House::start().await;
     let _upkeep = house.follow(noting());
     let words = ["a", "b", "c", "d", "e"];
-    let event = |word: &str| Event { key: Uuid::nil(), tenant: None, kind: "told", payload: word.into(), change: Some(serde_json::json!({"after": word})) };
+    let event =
+        |word: &str| Event { key: Uuid::nil(), tenant: None, kind: "told", payload: word.into(), change: Some(serde_json::json!({"after": word})) };
     let mut tx = house.source.begin(&Scope::Platform).await.unwrap();
-    log::append_all(&mut tx, &Ctx::service("source", "r"), kit_core::Clock::System.now(), words.iter().map(|word| event(word)).collect()).await.unwrap();
+    log::append_all(&mut tx, &Ctx::service("source", "r"), kit_core::Clock::System.now(), words.iter().map(|word| event(word)).collect())
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     house.until_seen(&words).await;
 }
@@ -108,7 +109,8 @@ async fn two_processes_following_the_same_log_apply_each_event_once() {
     let house = House::start().await;
     let _one = house.follow(noting());
     let _two = house.follow(noting());
-    let words: Vec<&'static str> = "the quick brown fox jumps over the lazy dog and goes home to sleep until the next day breaks".split(' ').collect();
+    let words: Vec<&'static str> =
+        "the quick brown fox jumps over the lazy dog and goes home to sleep until the next day breaks".split(' ').collect();
     for word in &words {
         house.tell(word).await;
     }
@@ -145,7 +147,8 @@ async fn an_event_that_cannot_be_applied_becomes_a_dead_letter_and_can_be_retrie
     let upkeep = house.follow(handler);
     house.until_seen(&["before", "between", "after"]).await;
     assert_eq!(tries.load(Ordering::SeqCst), 6, "once with its batch, five times alone");
-    let letters: Vec<(i64, i32, String)> = sqlx::query_as("select number, attempts, error from dead_letter order by number").fetch_all(house.mirror.pool()).await.unwrap();
+    let letters: Vec<(i64, i32, String)> =
+        sqlx::query_as("select number, attempts, error from dead_letter order by number").fetch_all(house.mirror.pool()).await.unwrap();
     assert_eq!(letters.len(), 2);
     assert_eq!((letters[0].1, letters[1].1), (5, 5));
     assert!(letters[0].2.contains("poison") && letters[1].2.contains("panicked"), "{letters:?}");
@@ -154,7 +157,8 @@ async fn an_event_that_cannot_be_applied_becomes_a_dead_letter_and_can_be_retrie
 
     let again = upkeep.retry_dead_letter(letters[0].0).await.unwrap();
     assert!(matches!(again, Some(Err(_))), "still poisonous");
-    let attempts: i32 = sqlx::query_scalar("select attempts from dead_letter where number = $1").bind(letters[0].0).fetch_one(house.mirror.pool()).await.unwrap();
+    let attempts: i32 =
+        sqlx::query_scalar("select attempts from dead_letter where number = $1").bind(letters[0].0).fetch_one(house.mirror.pool()).await.unwrap();
     assert_eq!(attempts, 6);
     healed.store(true, Ordering::SeqCst);
     for letter in &letters {

@@ -1,15 +1,18 @@
 //! Who sees what: row-level security, cells, placement, roles.
 
-
-
+use crate::support::{House, SOURCE, tenant};
 use kit_core::UserId;
 use kit_db::{DbError, Scope, Settings, Storage, Tx};
 use sqlx::Connection;
-use crate::support::{House, SOURCE, tenant};
 use uuid::Uuid;
 
 async fn add(tx: &mut Tx, owner: kit_core::TenantId, name: &str) -> Result<(), DbError> {
-    sqlx::query("insert into thing (tenant_id, name, buyer_id) values ($1, $2, $3)").bind(owner.uuid()).bind(name).bind(Uuid::from_u128(1)).execute(&mut **tx).await?;
+    sqlx::query("insert into thing (tenant_id, name, buyer_id) values ($1, $2, $3)")
+        .bind(owner.uuid())
+        .bind(name)
+        .bind(Uuid::from_u128(1))
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -60,7 +63,9 @@ async fn the_application_role_is_neither_owner_nor_above_the_policies() {
     .await
     .unwrap();
     assert_eq!((user.as_str(), over, owns), ("mh_app", false, false));
-    for statement in ["set role mh_owner", "alter table thing disable row level security", "create table mine (x integer)", "drop policy tenant on thing"] {
+    for statement in
+        ["set role mh_owner", "alter table thing disable row level security", "create table mine (x integer)", "drop policy tenant on thing"]
+    {
         assert!(sqlx::raw_sql(statement).execute(house.source.pool()).await.is_err(), "{statement}");
     }
 }
@@ -131,10 +136,15 @@ async fn a_migration_that_was_changed_or_is_wrong_is_refused_by_name() {
     let changed = kit_db::Schema { migrations: &[("0001.sql", "create table thing ()")], ..SOURCE };
     let error = house.storage.migrate(&[changed]).await.unwrap_err().to_string();
     assert!(error.contains("source/0001.sql was changed"), "{error}");
-    let wrong = kit_db::Schema { service: "fresh", in_cells: false, migrations: &[("0001_good.sql", "create table good ()"), ("0002_bad.sql", "create table bad (x integr)")] };
+    let wrong = kit_db::Schema {
+        service: "fresh",
+        in_cells: false,
+        migrations: &[("0001_good.sql", "create table good ()"), ("0002_bad.sql", "create table bad (x integr)")],
+    };
     let error = house.storage.migrate(&[wrong]).await.unwrap_err().to_string();
     assert!(error.contains("fresh/0002_bad.sql failed") && error.contains("integr"), "{error}");
-    let mended = kit_db::Schema { migrations: &[("0001_good.sql", "create table good ()"), ("0002_bad.sql", "create table bad (x integer)")], ..wrong };
+    let mended =
+        kit_db::Schema { migrations: &[("0001_good.sql", "create table good ()"), ("0002_bad.sql", "create table bad (x integer)")], ..wrong };
     house.storage.migrate(&[mended]).await.unwrap();
 }
 
@@ -162,13 +172,17 @@ async fn an_owner_who_is_no_superuser_suffices() {
     let address = url::Url::parse(&house.database.url()).unwrap();
     let mut owner = sqlx::PgConnection::connect(address.as_str()).await.unwrap();
     let name = format!("limited_{}", std::process::id());
-    for statement in [format!("create role {name} login createrole password 'secret'"), format!("alter database {} owner to {name}", address.path().trim_start_matches('/'))] {
+    for statement in [
+        format!("create role {name} login createrole password 'secret'"),
+        format!("alter database {} owner to {name}", address.path().trim_start_matches('/')),
+    ] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut owner).await.unwrap();
     }
     let mut limited = address.clone();
     limited.set_username(&name).unwrap();
     limited.set_password(Some("secret")).unwrap();
-    const FRESH: kit_db::Schema = kit_db::Schema { service: "fresh", in_cells: false, migrations: &[("0001.sql", "create table good (name text primary key)")] };
+    const FRESH: kit_db::Schema =
+        kit_db::Schema { service: "fresh", in_cells: false, migrations: &[("0001.sql", "create table good (name text primary key)")] };
     let storage = Storage::open(Settings::at(limited.as_str())).await.unwrap();
     storage.migrate(&[FRESH]).await.unwrap();
     let db = storage.db(FRESH).await.unwrap();
@@ -176,7 +190,11 @@ async fn an_owner_who_is_no_superuser_suffices() {
     storage.close().await;
     // The role goes as it came, so that the cluster of all tests stays as it was.
     let mut owner = sqlx::PgConnection::connect(address.as_str()).await.unwrap();
-    for statement in [format!("alter database {} owner to postgres", address.path().trim_start_matches('/')), format!("drop owned by {name}"), format!("drop role {name}")] {
+    for statement in [
+        format!("alter database {} owner to postgres", address.path().trim_start_matches('/')),
+        format!("drop owned by {name}"),
+        format!("drop role {name}"),
+    ] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut owner).await.unwrap();
     }
 }

@@ -1,16 +1,14 @@
 //! Jobs: one runner at a time, panics contained, overdue ones seen. And idempotency keys.
 
-
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::House;
 use chrono::Duration as Span;
 use futures::FutureExt;
 use kit_core::Clock;
 use kit_db::{Earlier, Upkeep};
-use crate::support::House;
 
 fn upkeep(house: &House) -> Upkeep {
     Upkeep::new(house.mirror.clone(), Clock::System, house.stop.clone())
@@ -21,7 +19,13 @@ async fn a_job_runs_by_its_timer_and_on_demand() {
     let house = House::start().await;
     let upkeep = upkeep(&house);
     let runs = Arc::new(AtomicUsize::new(0));
-    let counting = { let runs = runs.clone(); move || { runs.fetch_add(1, Ordering::SeqCst); async { Ok(()) }.boxed() } };
+    let counting = {
+        let runs = runs.clone();
+        move || {
+            runs.fetch_add(1, Ordering::SeqCst);
+            async { Ok(()) }.boxed()
+        }
+    };
     upkeep.every("often", Duration::from_millis(50), counting.clone());
     upkeep.every("seldom", Duration::from_secs(3600), counting);
     upkeep.start();

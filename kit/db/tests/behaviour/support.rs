@@ -104,7 +104,9 @@ pub(crate) async fn note(db: &mut PgConnection, event: &LoggedEvent) -> Result<(
 
 /// A handler that notes what it hears.
 pub(crate) fn noting() -> Handler {
-    Handler::each(|db: &mut PgConnection, event: LoggedEvent| -> BoxFuture<'_, Result<(), kit_db::DbError>> { async move { note(db, &event).await }.boxed() })
+    Handler::each(|db: &mut PgConnection, event: LoggedEvent| -> BoxFuture<'_, Result<(), kit_db::DbError>> {
+        async move { note(db, &event).await }.boxed()
+    })
 }
 
 pub(crate) fn tenant(n: u128) -> TenantId {

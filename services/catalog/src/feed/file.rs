@@ -176,12 +176,16 @@ fn find_delimiter(text: &str) -> Result<u8, String> {
             best = Some((fit, width, delimiter));
         }
     }
-    best.map(|(_, _, delimiter)| delimiter).ok_or_else(|| "only one column was found: columns must be separated by comma, semicolon, tab or |".to_owned())
+    best.map(|(_, _, delimiter)| delimiter)
+        .ok_or_else(|| "only one column was found: columns must be separated by comma, semicolon, tab or |".to_owned())
 }
 
 /// A header names every column once and does not look like data.
 fn check_header(header: Vec<String>) -> Result<Vec<String>, String> {
-    let mut header: Vec<String> = header.iter().map(|name| name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")).collect();
+    let mut header: Vec<String> = header
+        .iter()
+        .map(|name| name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
+        .collect();
     while header.last().is_some_and(String::is_empty) {
         header.pop();
     }
@@ -290,7 +294,8 @@ fn fit(mut cells: Vec<String>, columns: usize, pad: bool) -> Result<Vec<String>,
 fn sheet(content: &[u8]) -> Result<Vec<Vec<String>>, String> {
     let not_excel = |_| "this is a zip archive without an Excel workbook in it: unpack it and upload the file inside".to_owned();
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(content)).map_err(not_excel)?;
-    let range = book.worksheet_range_at(0).ok_or("the Excel file has no sheet")?.map_err(|error| format!("the first sheet cannot be read: {error}"))?;
+    let range =
+        book.worksheet_range_at(0).ok_or("the Excel file has no sheet")?.map_err(|error| format!("the first sheet cannot be read: {error}"))?;
     let (above, left) = range.start().unwrap_or_default();
     if above > 0 || left > 0 {
         return Err(format!("the first sheet must begin with the header in cell A1; it begins in row {}, column {}", above + 1, left + 1));

@@ -143,7 +143,11 @@ impl Mapping {
         check("currency", &|value| value.to_uppercase().parse::<Currency>().is_ok(), "is not a known ISO 4217 currency code");
         check("stock", &|value| value.parse::<u32>().is_ok_and(|stock| stock <= 1_000_000_000), "must be a whole number from 0 to 1000000000");
         check("category", &|value| tree.guess(value).is_some(), "is not a known category: give its id, code or full path");
-        for (field, allowed) in [("decimal", ["", "point", "comma"].as_slice()), ("weight_unit", ["", "g", "kg", "lb", "oz"].as_slice()), ("length_unit", ["", "mm", "cm", "in"].as_slice())] {
+        for (field, allowed) in [
+            ("decimal", ["", "point", "comma"].as_slice()),
+            ("weight_unit", ["", "g", "kg", "lb", "oz"].as_slice()),
+            ("length_unit", ["", "mm", "cm", "in"].as_slice()),
+        ] {
             let value = match field {
                 "decimal" => &self.decimal,
                 "weight_unit" => &self.weight_unit,
@@ -205,7 +209,9 @@ impl Mapping {
 
 fn is_field(field: &str) -> bool {
     let named = |prefix: &str| field.strip_prefix(prefix);
-    FIELDS.contains(&field) || named("option:").is_some_and(|name| (1..=40).contains(&name.chars().count())) || named("attribute:").is_some_and(is_key)
+    FIELDS.contains(&field)
+        || named("option:").is_some_and(|name| (1..=40).contains(&name.chars().count()))
+        || named("attribute:").is_some_and(is_key)
 }
 
 /// The names columns go by, the likeliest first.
@@ -266,7 +272,15 @@ mod tests {
         let amazon = shape("id,title,modelno,price,shipweight,brand,dimensions");
         let mapping = suggest(&amazon.columns, "USD");
         let found: Vec<(&str, &str)> = mapping.columns.iter().map(|(field, column)| (field.as_str(), column.as_str())).collect();
-        let wanted = [("attribute:model", "modelno"), ("brand", "brand"), ("dimensions", "dimensions"), ("price", "price"), ("sku", "id"), ("title", "title"), ("weight", "shipweight")];
+        let wanted = [
+            ("attribute:model", "modelno"),
+            ("brand", "brand"),
+            ("dimensions", "dimensions"),
+            ("price", "price"),
+            ("sku", "id"),
+            ("title", "title"),
+            ("weight", "shipweight"),
+        ];
         assert_eq!(found, wanted);
         assert_eq!(mapping.constants["currency"], "USD");
         assert!(mapping.compile(&amazon, &Tree::default()).is_ok());

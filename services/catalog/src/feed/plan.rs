@@ -150,7 +150,9 @@ impl Planner {
         }
         match self.categories.get(text).copied().flatten() {
             Some(category) => Ok(Some(Some(category))),
-            None => Err(error(line, source, cells, "CATEGORY_UNKNOWN", "is not a known category (id, code, or full path like \"Electronics > Audio\")")),
+            None => {
+                Err(error(line, source, cells, "CATEGORY_UNKNOWN", "is not a known category (id, code, or full path like \"Electronics > Audio\")"))
+            }
         }
     }
 
@@ -193,7 +195,14 @@ impl Reader<'_> {
             category: None,
             attributes: Vec::new(),
             tags: self.tags()?,
-            media: mapping.media.as_ref().map(|source| source.text(self.cells).split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|name| !name.is_empty()).map(str::to_owned).collect()),
+            media: mapping.media.as_ref().map(|source| {
+                source
+                    .text(self.cells)
+                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned)
+                    .collect()
+            }),
             list_price_minor: mapping.list_price.as_ref().map(|source| self.list_price(source, price, &mut warnings)),
             gtin: self.gtin()?,
             options: self.options()?,
@@ -228,7 +237,11 @@ impl Reader<'_> {
         let text = source.text(self.cells);
         let title = if text.len() > CELL_MAX { String::new() } else { richtext::plain(text) };
         if text.len() > CELL_MAX || title.chars().count() > TITLE_MAX {
-            return Err(self.refuse(Some(source), "TOO_LONG", format!("the title has {} characters; at most {TITLE_MAX} are accepted", text.chars().count())));
+            return Err(self.refuse(
+                Some(source),
+                "TOO_LONG",
+                format!("the title has {} characters; at most {TITLE_MAX} are accepted", text.chars().count()),
+            ));
         }
         if title.is_empty() { Err(self.refuse(Some(source), "NO_TITLE", "there is no title")) } else { Ok(title) }
     }
@@ -237,7 +250,11 @@ impl Reader<'_> {
         let source = &self.compiled.price;
         let currency = self.currency()?;
         let text = source.text(self.cells);
-        let read = if text.len() > 100 { Err(AmountError::Unreadable) } else { amount::price(text, currency, self.decimal, self.compiled.accept_other_currencies) };
+        let read = if text.len() > 100 {
+            Err(AmountError::Unreadable)
+        } else {
+            amount::price(text, currency, self.decimal, self.compiled.accept_other_currencies)
+        };
         read.map_err(|problem| self.refuse(Some(source), price_reason(&problem), problem.to_string()))
     }
 
@@ -306,7 +323,9 @@ impl Reader<'_> {
         if text.is_empty() {
             return Ok(Some(String::new()));
         }
-        gtin::parse(text).map(Some).ok_or_else(|| self.refuse(Some(source), "GTIN_WRONG", "is not a GTIN: 8, 12, 13 or 14 digits whose last is the check digit"))
+        gtin::parse(text)
+            .map(Some)
+            .ok_or_else(|| self.refuse(Some(source), "GTIN_WRONG", "is not a GTIN: 8, 12, 13 or 14 digits whose last is the check digit"))
     }
 
     fn options(&self) -> Result<Option<Vec<(String, String)>>, RowError> {
@@ -340,7 +359,11 @@ impl Reader<'_> {
             let text = source.text(self.cells);
             let read = measure::dimensions(text, unit);
             if read.is_none() && !text.is_empty() {
-                warnings.push(self.warn(source, "DIMENSIONS_UNREADABLE", "are not dimensions like \"20 x 10 x 5 cm\"; the product was imported without them"));
+                warnings.push(self.warn(
+                    source,
+                    "DIMENSIONS_UNREADABLE",
+                    "are not dimensions like \"20 x 10 x 5 cm\"; the product was imported without them",
+                ));
             }
             return Some(read);
         }
@@ -432,7 +455,9 @@ mod tests {
 
     #[test]
     fn rows_that_cannot_be_sold_are_told_by_line_column_and_reason() {
-        let found = reasons("id,title,price\n0,Mug,\n1,Mug,0.0\n2,,5\n3,Mug,5 gbp\n,Mug,5\n4,Mug,call\n5,Mug,-1\n6,Mug,5.999\n7,Mug,5\n7,Mug,6\n8,Mug\n9,<b></b>,3.50\n");
+        let found = reasons(
+            "id,title,price\n0,Mug,\n1,Mug,0.0\n2,,5\n3,Mug,5 gbp\n,Mug,5\n4,Mug,call\n5,Mug,-1\n6,Mug,5.999\n7,Mug,5\n7,Mug,6\n8,Mug\n9,<b></b>,3.50\n",
+        );
         let wanted = [
             (2, "NO_PRICE", "price"),
             (3, "PRICE_ZERO", "price"),
@@ -452,7 +477,9 @@ mod tests {
 
     #[test]
     fn a_whole_file_tells_how_it_writes_decimals() {
-        let minor = |content: &str| judge(content, |_| {}).into_iter().map(|row| row.map(|draft| draft.price.minor).map_err(|error| error.reason)).collect::<Vec<_>>();
+        let minor = |content: &str| {
+            judge(content, |_| {}).into_iter().map(|row| row.map(|draft| draft.price.minor).map_err(|error| error.reason)).collect::<Vec<_>>()
+        };
         assert_eq!(minor("id,title,price\n1,A,\"1,299\"\n2,B,3.50\n"), [Ok(129_900), Ok(350)]);
         assert_eq!(minor("id;title;price\n1;A;1.299\n2;B;3,50\n"), [Ok(129_900), Ok(350)]);
         assert_eq!(minor("id;title;price\n1;A;1.299\n2;B;3\n"), [Err("PRICE_AMBIGUOUS"), Ok(300)]);
@@ -471,10 +498,13 @@ mod tests {
 
     #[test]
     fn what_does_not_hinder_selling_is_a_warning() {
-        let judged = judge("id,title,price,weight,dimensions,stock,list_price\n1,Mug,5,heavy,1x2x3x4,3,4\n2,Mug,5,1.5,7.6 x 4.8 x 1.4 inches,,7\n", |mapping| {
-            mapping.weight_unit = "lb".to_owned();
-            mapping.constants.insert("stock".to_owned(), "25".to_owned());
-        });
+        let judged = judge(
+            "id,title,price,weight,dimensions,stock,list_price\n1,Mug,5,heavy,1x2x3x4,3,4\n2,Mug,5,1.5,7.6 x 4.8 x 1.4 inches,,7\n",
+            |mapping| {
+                mapping.weight_unit = "lb".to_owned();
+                mapping.constants.insert("stock".to_owned(), "25".to_owned());
+            },
+        );
         let first = judged[0].as_ref().unwrap();
         let warned: Vec<&str> = first.warnings.iter().map(|warning| warning.reason).collect();
         assert_eq!(warned, ["LIST_PRICE_UNREADABLE", "WEIGHT_UNREADABLE", "DIMENSIONS_UNREADABLE"]);

@@ -58,7 +58,9 @@ pub(crate) fn read(content: &[u8]) -> Result<Part, String> {
         Ok(Part::Values(rows.map(|row| Ok((row.needed("key")?, row.needed("name")?))).collect::<Result<_, String>>()?))
     } else {
         let found = header.iter().take(12).copied().collect::<Vec<_>>().join(", ");
-        Err(format!("the header must name id, parent_id, name (categories), key, name, value_keys (attributes) or key, name (values), separated by tabs; found: {found}"))
+        Err(format!(
+            "the header must name id, parent_id, name (categories), key, name, value_keys (attributes) or key, name (values), separated by tabs; found: {found}"
+        ))
     }
 }
 
@@ -182,7 +184,14 @@ pub(crate) fn write(tree: &Tree, part: &str) -> String {
         "attributes" => {
             line(&["key", "name", "type", "unit", "values_from", "value_keys"]);
             for attribute in tree.attributes() {
-                line(&[&attribute.key, &attribute.name, attribute.kind.word(), &attribute.unit, &attribute.values_from, &attribute.value_keys.join(",")]);
+                line(&[
+                    &attribute.key,
+                    &attribute.name,
+                    attribute.kind.word(),
+                    &attribute.unit,
+                    &attribute.values_from,
+                    &attribute.value_keys.join(","),
+                ]);
             }
         }
         _ => {
@@ -199,7 +208,8 @@ pub(crate) fn write(tree: &Tree, part: &str) -> String {
 mod tests {
     use super::*;
 
-    const CATEGORIES: &str = "id\tparent_id\tlevel\tname\tfull_path\tattribute_keys\naa\t\t0\tClothing\tClothing\tcolor\naa-1\taa\t1\tTops\tClothing > Tops\tcolor,size\n";
+    const CATEGORIES: &str =
+        "id\tparent_id\tlevel\tname\tfull_path\tattribute_keys\naa\t\t0\tClothing\tClothing\tcolor\naa-1\taa\t1\tTops\tClothing > Tops\tcolor,size\n";
 
     #[test]
     fn the_header_tells_the_part() {
@@ -207,7 +217,10 @@ mod tests {
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[1].parent_code, "aa");
         assert!(rows[1].attributes[1].facet && !rows[1].attributes[1].required);
-        assert!(matches!(read(b"key\tid\thandle\tname\tkind\tvalues_from\tvalue_keys\ncolor\t1\tcolor\tColor\tbase\t\tcolor__red\n"), Ok(Part::Attributes(_))));
+        assert!(matches!(
+            read(b"key\tid\thandle\tname\tkind\tvalues_from\tvalue_keys\ncolor\t1\tcolor\tColor\tbase\t\tcolor__red\n"),
+            Ok(Part::Attributes(_))
+        ));
         assert!(matches!(read(b"\xef\xbb\xbfkey\tid\tname\ncolor__red\t1\tRed\r\n"), Ok(Part::Values(values)) if values[0].1 == "Red"));
         let packed = zstd::encode_all(CATEGORIES.as_bytes(), 3).unwrap();
         assert!(matches!(read(&packed), Ok(Part::Categories(_))));

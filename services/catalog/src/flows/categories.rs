@@ -15,7 +15,8 @@ use crate::store::taxonomy::{self, Loaded};
 
 /// The tree a market begins with, until the operator loads a taxonomy. Codes are those of the public product taxonomy, so that
 /// loading it later keeps these categories and their products in place.
-const BUILT_IN: [&str; 3] = [include_str!("../builtin/values.tsv"), include_str!("../builtin/attributes.tsv"), include_str!("../builtin/categories.tsv")];
+const BUILT_IN: [&str; 3] =
+    [include_str!("../builtin/values.tsv"), include_str!("../builtin/attributes.tsv"), include_str!("../builtin/categories.tsv")];
 
 /// The key of everything that is told about the tree.
 const TREE_KEY: Uuid = Uuid::nil();
@@ -118,7 +119,15 @@ impl Catalog {
         Ok((node.clone(), tree.schema(node.category.id), ancestors))
     }
 
-    pub(crate) async fn create_category(&self, ctx: &Ctx, code: &str, name: &str, parent: &str, attributes: Vec<Has>, tax_category: &str) -> Result<Node, Error> {
+    pub(crate) async fn create_category(
+        &self,
+        ctx: &Ctx,
+        code: &str,
+        name: &str,
+        parent: &str,
+        attributes: Vec<Has>,
+        tax_category: &str,
+    ) -> Result<Node, Error> {
         let tree = self.tree().await?;
         let parent_code = if parent.is_empty() { String::new() } else { find(&tree, parent)?.category.code.clone() };
         known_attributes(&tree, &attributes)?;
@@ -193,7 +202,15 @@ impl Catalog {
     }
 
     /// Defines an attribute. Its values are given by name; their keys are made from them.
-    pub(crate) async fn put_attribute(&self, ctx: &Ctx, key: &str, name: &str, kind: AttributeType, unit: &str, values: &[String]) -> Result<(Attribute, Vec<String>), Error> {
+    pub(crate) async fn put_attribute(
+        &self,
+        ctx: &Ctx,
+        key: &str,
+        name: &str,
+        kind: AttributeType,
+        unit: &str,
+        values: &[String],
+    ) -> Result<(Attribute, Vec<String>), Error> {
         let mut wrongs = Vec::new();
         if !is_key(key) {
             wrongs.push(wrong("key", "may hold lower-case letters, digits, \"_\", \"-\" and \"/\" only"));
@@ -208,7 +225,14 @@ impl Catalog {
         let tree = self.tree().await?;
         let named: Vec<(String, String)> = values.iter().map(|value| (value_key(&tree, key, value), value.trim().to_owned())).collect();
         let value_keys = named.iter().map(|(key, _)| key.clone()).collect();
-        let row = AttributeRow { key: key.to_owned(), name: name.trim().to_owned(), kind, unit: unit.trim().to_owned(), values_from: String::new(), value_keys };
+        let row = AttributeRow {
+            key: key.to_owned(),
+            name: name.trim().to_owned(),
+            kind,
+            unit: unit.trim().to_owned(),
+            values_from: String::new(),
+            value_keys,
+        };
         let mut tx = self.db.begin(&kit_db::Scope::Platform).await?;
         taxonomy::bump(&mut tx).await?;
         self.load_part(&mut tx, &Part::Values(named)).await?;
@@ -231,13 +255,16 @@ pub(crate) fn find<'t>(tree: &'t Tree, id_or_code: &str) -> Result<&'t Node, Err
 
 fn known_attributes(tree: &Tree, attributes: &[Has]) -> Result<(), Error> {
     let unknown = attributes.iter().enumerate().filter(|(_, has)| tree.attribute(&has.key).is_none());
-    let wrongs: Vec<_> = unknown.map(|(index, has)| wrong(format!("attributes[{index}].key"), format!("there is no attribute {}", has.key))).collect();
+    let wrongs: Vec<_> =
+        unknown.map(|(index, has)| wrong(format!("attributes[{index}].key"), format!("there is no attribute {}", has.key))).collect();
     if wrongs.is_empty() { Ok(()) } else { Err(Error::Invalid(wrongs)) }
 }
 
 /// The key of a value: the one an equal name has under this attribute already, or one made from the name.
 fn value_key(tree: &Tree, attribute: &str, name: &str) -> String {
-    let known = tree.attribute(attribute).and_then(|attribute| tree.allowed(attribute).iter().position(|value| value == name.trim()).and_then(|place| attribute.value_keys.get(place)));
+    let known = tree.attribute(attribute).and_then(|attribute| {
+        tree.allowed(attribute).iter().position(|value| value == name.trim()).and_then(|place| attribute.value_keys.get(place))
+    });
     let made = || {
         let word: String = name.trim().to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
         format!("{attribute}__{word}")

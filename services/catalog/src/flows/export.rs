@@ -112,7 +112,9 @@ fn extra_columns(all: &[Kept]) -> Vec<String> {
 
 fn row(kept: &Kept, variant: &Variant, tree: &Tree, extra: &[String]) -> Vec<String> {
     let content = &kept.product.content;
-    let side = |pick: fn(&crate::model::product::Dimensions) -> u32| variant.dimensions.as_ref().map(pick).filter(|mm| *mm > 0).map(|mm| format!("{mm} mm")).unwrap_or_default();
+    let side = |pick: fn(&crate::model::product::Dimensions) -> u32| {
+        variant.dimensions.as_ref().map(pick).filter(|mm| *mm > 0).map(|mm| format!("{mm} mm")).unwrap_or_default()
+    };
     // Several variants without a group of their own are one product by its id.
     let group = kept.group_key.clone().unwrap_or_else(|| if content.variants.len() > 1 { kept.id.to_string() } else { String::new() });
     let category = content.category.and_then(|category| tree.get(category)).map(|node| node.category.code.clone());

@@ -18,8 +18,8 @@ use crate::feed::merge::{Effect, Merge, Rules};
 use crate::feed::plan::{Draft, Planner, RowError, Stock, find_decimal};
 use crate::model::category::Tree;
 use crate::store::imports::{self, Counts, Import, Upload};
-use crate::store::products::{self, Save};
 use crate::store::media;
+use crate::store::products::{self, Save};
 
 /// Rows judged and not yet saved, in chunks.
 const CHUNKS_AHEAD: usize = 2;
@@ -178,7 +178,8 @@ impl Catalog {
             }
         }
         let changed = merge.into_changed();
-        let saves: Vec<Save<'_>> = changed.iter().map(|kept| Save { kept, actor: &run.import.started_by, action: "imported", import: Some(id) }).collect();
+        let saves: Vec<Save<'_>> =
+            changed.iter().map(|kept| Save { kept, actor: &run.import.started_by, action: "imported", import: Some(id) }).collect();
         products::save_all(&mut tx, &saves).await?;
         let events = changed.iter().map(|kept| self.changed_event(kept, &run.tree, None)).collect();
         log::append_all(&mut tx, &run.ctx, now, events).await?;
@@ -211,7 +212,8 @@ impl Catalog {
         if stocks.is_empty() {
             return Ok(());
         }
-        let lines = stocks.into_iter().map(|(variant, quantity)| SetStocksLine { variant_id: variant.to_string(), warehouse_id: String::new(), quantity });
+        let lines =
+            stocks.into_iter().map(|(variant, quantity)| SetStocksLine { variant_id: variant.to_string(), warehouse_id: String::new(), quantity });
         let request = SetStocksRequest { tenant_id: run.import.tenant().to_string(), lines: lines.collect(), reference: run.import.id().to_string() };
         let mut ctx = run.ctx.clone();
         ctx.deadline = Some(Instant::now() + STOCK_DEADLINE);

@@ -51,13 +51,29 @@ impl Catalog {
         let required = self.approval_required(&mut *self.db.begin_for(tenant).await?, tenant).await?;
         let (ids, now) = (self.ids.clone(), self.now());
         let found = tokio::task::spawn_blocking(move || {
-            let rules = Rules { tenant, tree: &tree, approval_required: required, as_draft: compiled.as_draft, quota: None, media: &HashMap::new(), ids: &ids, now };
+            let rules = Rules {
+                tenant,
+                tree: &tree,
+                approval_required: required,
+                as_draft: compiled.as_draft,
+                quota: None,
+                media: &HashMap::new(),
+                ids: &ids,
+                now,
+            };
             try_out(&content, &upload, compiled.clone(), tree.clone(), rules)
         });
         found.await?.map_err(Error::FileUnreadable)
     }
 
-    pub(crate) async fn start_import(&self, ctx: &Ctx, tenant: TenantId, upload: UploadId, mapping: Option<Mapping>, preset: &str) -> Result<ImportView, Error> {
+    pub(crate) async fn start_import(
+        &self,
+        ctx: &Ctx,
+        tenant: TenantId,
+        upload: UploadId,
+        mapping: Option<Mapping>,
+        preset: &str,
+    ) -> Result<ImportView, Error> {
         let named = mapping.is_some() && !preset.is_empty();
         let mapping = self.mapping(tenant, mapping, preset).await?;
         let tree = self.tree().await?;
@@ -124,7 +140,13 @@ fn error_row(error: StoredError) -> [String; 6] {
 }
 
 /// Runs the whole file over nothing: what it would make of an empty store.
-fn try_out(content: &[u8], upload: &Upload, compiled: Compiled, tree: std::sync::Arc<crate::model::category::Tree>, rules: Rules<'_>) -> Result<Preview, String> {
+fn try_out(
+    content: &[u8],
+    upload: &Upload,
+    compiled: Compiled,
+    tree: std::sync::Arc<crate::model::category::Tree>,
+    rules: Rules<'_>,
+) -> Result<Preview, String> {
     let decimal = find_decimal(content, &upload.shape, &compiled);
     let has_media = compiled.media.is_some();
     let mut planner = Planner::new(compiled, tree, decimal);

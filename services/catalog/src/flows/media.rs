@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use kit_core::TenantId;
-use object_store::path::Path;
 use object_store::PutPayload;
+use object_store::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::Catalog;
@@ -46,7 +46,8 @@ impl Catalog {
     pub(crate) async fn upload_media(&self, tenant: TenantId, content: Bytes, alt: &str) -> Result<MediaFile, Error> {
         let _turn = self.renditions.acquire().await.map_err(|_| Error::FileNotFound)?;
         let (config, bytes) = (self.config.clone(), content.clone());
-        let (accepted, hash) = tokio::task::spawn_blocking(move || picture::accept(&bytes, &config).map(|accepted| (accepted, hash_of(&bytes)))).await??;
+        let (accepted, hash) =
+            tokio::task::spawn_blocking(move || picture::accept(&bytes, &config).map(|accepted| (accepted, hash_of(&bytes)))).await??;
         let file = MediaFile {
             id: self.ids.next(),
             content_type: accepted.format.content_type.to_owned(),

@@ -70,7 +70,8 @@ pub(crate) struct Terms {
 
 impl Catalog {
     pub(crate) fn new(start: &Start, config: Config) -> anyhow::Result<Self> {
-        let variants = Cache::builder().max_capacity(config.variant_cache_entries).time_to_live(Duration::from_secs(config.variant_cache_seconds)).build();
+        let variants =
+            Cache::builder().max_capacity(config.variant_cache_entries).time_to_live(Duration::from_secs(config.variant_cache_seconds)).build();
         Ok(Self {
             db: start.db.clone(),
             clock: start.clock.clone(),
@@ -124,7 +125,14 @@ impl Catalog {
     }
 
     /// Saves a change of one product with its version and its event.
-    pub(crate) async fn save(&self, db: &mut PgConnection, ctx: &Ctx, kept: &Kept, before: Option<(Status, &Content)>, action: &'static str) -> Result<(), Error> {
+    pub(crate) async fn save(
+        &self,
+        db: &mut PgConnection,
+        ctx: &Ctx,
+        kept: &Kept,
+        before: Option<(Status, &Content)>,
+        action: &'static str,
+    ) -> Result<(), Error> {
         let actor = ctx.actor_text();
         let saved = save_all(db, &[Save { kept, actor: &actor, action, import: None }]).await;
         saved.map_err(|error| sku_taken(error, &kept.product.content))?;
@@ -186,4 +194,3 @@ pub(crate) mod cursor {
         key.map(Some).ok_or_else(|| Error::field("cursor", "is not a cursor of this list"))
     }
 }
-

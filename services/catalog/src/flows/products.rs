@@ -160,7 +160,13 @@ impl Catalog {
         self.save_next(tx, ctx, kept, &before, wanted.word()).await
     }
 
-    pub(crate) async fn list_versions(&self, tenant: TenantId, id: ProductId, before: Option<i32>, limit: i64) -> Result<Page<(Version, Vec<Change>)>, Error> {
+    pub(crate) async fn list_versions(
+        &self,
+        tenant: TenantId,
+        id: ProductId,
+        before: Option<i32>,
+        limit: i64,
+    ) -> Result<Page<(Version, Vec<Change>)>, Error> {
         let mut tx = self.db.begin_for(tenant).await?;
         products::get(&mut tx, tenant, id).await?;
         // One more for the next page's sake, and one more for the diff of the last.

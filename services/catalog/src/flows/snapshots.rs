@@ -45,7 +45,11 @@ impl Catalog {
             drop(tx);
             for snapshot in kept.iter().flat_map(|kept| wire::variant_snapshots(kept, &tree)) {
                 let snapshot = Arc::new(snapshot);
-                if let Some(named) = asked.variants.iter().find(|(tenant, variant)| snapshot.variant_id == variant.to_string() && snapshot.tenant_id == tenant.to_string()) {
+                if let Some(named) = asked
+                    .variants
+                    .iter()
+                    .find(|(tenant, variant)| snapshot.variant_id == variant.to_string() && snapshot.tenant_id == tenant.to_string())
+                {
                     self.variants.insert(*named, snapshot.clone());
                     found.insert(*named, snapshot);
                 }

@@ -42,7 +42,9 @@ impl Catalog {
             return Err(Error::FileUnreadable(format!("the file is larger than {} MiB", self.config.upload_bytes >> 20)));
         }
         let (bytes, max_rows) = (content.clone(), self.config.upload_rows);
-        let (looked, hash) = tokio::task::spawn_blocking(move || look(&bytes, max_rows).map(|looked| (looked, hash_of(&bytes)))).await?.map_err(Error::FileUnreadable)?;
+        let (looked, hash) = tokio::task::spawn_blocking(move || look(&bytes, max_rows).map(|looked| (looked, hash_of(&bytes))))
+            .await?
+            .map_err(Error::FileUnreadable)?;
         let upload = Upload {
             id: self.ids.next(),
             tenant,

@@ -139,7 +139,9 @@ fn split(text: &str) -> Result<(&str, Marker), AmountError> {
 /// "$ 5.00 USD": a sign and a code that agree.
 fn both(one: Marker, other: Marker) -> Result<Marker, AmountError> {
     match (one, other) {
-        (Marker::Sign(sign), Marker::Code(code)) | (Marker::Code(code), Marker::Sign(sign)) if sign.contains(&code.as_str()) => Ok(Marker::Code(code)),
+        (Marker::Sign(sign), Marker::Code(code)) | (Marker::Code(code), Marker::Sign(sign)) if sign.contains(&code.as_str()) => {
+            Ok(Marker::Code(code))
+        }
         _ => Err(AmountError::Unreadable),
     }
 }

@@ -134,7 +134,14 @@ impl Tree {
     }
 
     /// Places the children of one category, and theirs.
-    fn place(&mut self, waiting: &mut HashMap<String, Vec<Category>>, parent: &str, path: &[String], ids: &[CategoryId], tax: &str) -> Vec<CategoryId> {
+    fn place(
+        &mut self,
+        waiting: &mut HashMap<String, Vec<Category>>,
+        parent: &str,
+        path: &[String],
+        ids: &[CategoryId],
+        tax: &str,
+    ) -> Vec<CategoryId> {
         if path.len() >= MAX_LEVELS {
             return Vec::new();
         }
@@ -275,7 +282,12 @@ impl Tree {
     /// One attribute of a category, without building the whole schema.
     pub(crate) fn applies(&self, id: CategoryId, key: &str) -> Option<(&Attribute, bool)> {
         let node = self.nodes.get(&id)?;
-        let has = node.path_ids.iter().rev().filter_map(|id| self.nodes.get(id)).find_map(|node| node.category.attributes.iter().find(|has| has.key == key))?;
+        let has = node
+            .path_ids
+            .iter()
+            .rev()
+            .filter_map(|id| self.nodes.get(id))
+            .find_map(|node| node.category.attributes.iter().find(|has| has.key == key))?;
         Some((self.attributes.get(key)?, has.facet))
     }
 
@@ -311,7 +323,10 @@ impl Tree {
         let found = self.allowed_names(attribute).find(|value| value.to_lowercase() == folded);
         found.cloned().ok_or_else(|| {
             let some: Vec<&str> = self.allowed_names(attribute).take(8).map(String::as_str).collect();
-            wrong(format!("attributes.{key}"), format!("\"{}\" is not one of the allowed values ({}…)", text.chars().take(60).collect::<String>(), some.join(", ")))
+            wrong(
+                format!("attributes.{key}"),
+                format!("\"{}\" is not one of the allowed values ({}…)", text.chars().take(60).collect::<String>(), some.join(", ")),
+            )
         })
     }
 }

@@ -212,7 +212,9 @@ mod tests {
         edit.variants[0].price = Money::new(-1, Currency::USD);
         edit.variants[0].list_price = Some(Money::new(5, Currency::EUR));
         let wrongs = apply(&edit, &Content::default()).unwrap_err();
-        for field in ["category", "media_ids", "attributes.BAD KEY", "variants[0].gtin", "variants[0].price.amount_minor", "variants[0].list_price.currency"] {
+        for field in
+            ["category", "media_ids", "attributes.BAD KEY", "variants[0].gtin", "variants[0].price.amount_minor", "variants[0].list_price.currency"]
+        {
             assert!(wrongs.iter().any(|found| found == field), "{field} in {wrongs:?}");
         }
     }

@@ -192,6 +192,9 @@ mod tests {
             assert_eq!((drawn.width(), drawn.height()), (width, width / 2));
         }
         let (jpeg, _) = render(&original, Rendition::Jpeg(96), 1_000_000).unwrap();
-        assert!(image::load_from_memory(&jpeg).unwrap().to_rgb8().get_pixel(5, 5).0.iter().all(|channel| *channel > 250), "transparent becomes white");
+        assert!(
+            image::load_from_memory(&jpeg).unwrap().to_rgb8().get_pixel(5, 5).0.iter().all(|channel| *channel > 250),
+            "transparent becomes white"
+        );
     }
 }

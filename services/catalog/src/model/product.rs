@@ -208,7 +208,8 @@ impl Product {
 impl Content {
     /// What an operator approves: everything but prices, weights and stock-keeping data.
     fn shown(&self) -> impl PartialEq + '_ {
-        let media: Vec<&str> = self.media.iter().chain(self.variants.iter().flat_map(|variant| &variant.media)).map(|media| media.hash.as_str()).collect();
+        let media: Vec<&str> =
+            self.media.iter().chain(self.variants.iter().flat_map(|variant| &variant.media)).map(|media| media.hash.as_str()).collect();
         let options: Vec<_> = self.variants.iter().map(|variant| &variant.options).collect();
         (&self.title, &self.description, &self.brand, self.category, &self.attributes, media, options)
     }

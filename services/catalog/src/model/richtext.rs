@@ -8,7 +8,8 @@ use ammonia::Builder;
 /// What a description may contain. No pictures, styles, forms or scripts; links open without telling where they came from.
 static RICH: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::default();
-    let tags = ["p", "br", "b", "strong", "i", "em", "u", "s", "sub", "sup", "ul", "ol", "li", "h2", "h3", "h4", "blockquote", "hr", "a", "code", "pre"];
+    let tags =
+        ["p", "br", "b", "strong", "i", "em", "u", "s", "sub", "sup", "ul", "ol", "li", "h2", "h3", "h4", "blockquote", "hr", "a", "code", "pre"];
     let tables = ["table", "thead", "tbody", "tr", "th", "td"];
     builder.tags(tags.into_iter().chain(tables).collect());
     builder.generic_attributes(HashSet::new());

@@ -110,7 +110,10 @@ pub(crate) async fn save_preset(db: &mut PgConnection, tenant: TenantId, name: &
 }
 
 pub(crate) async fn presets(db: &mut PgConnection, tenant: TenantId) -> Result<Vec<Preset>, Error> {
-    Ok(sqlx::query_as("select name, mapping, saved_at from import_preset where tenant_id = $1 order by name limit 500").bind(tenant.uuid()).fetch_all(db).await?)
+    Ok(sqlx::query_as("select name, mapping, saved_at from import_preset where tenant_id = $1 order by name limit 500")
+        .bind(tenant.uuid())
+        .fetch_all(db)
+        .await?)
 }
 
 pub(crate) async fn preset(db: &mut PgConnection, tenant: TenantId, name: &str) -> Result<Preset, Error> {
@@ -163,7 +166,14 @@ impl Import {
     }
 }
 
-pub(crate) async fn insert(db: &mut PgConnection, id: ImportId, upload: &Upload, mapping: &Mapping, started_by: &str, now: Time) -> Result<(), Error> {
+pub(crate) async fn insert(
+    db: &mut PgConnection,
+    id: ImportId,
+    upload: &Upload,
+    mapping: &Mapping,
+    started_by: &str,
+    now: Time,
+) -> Result<(), Error> {
     sqlx::query(
         "insert into import (import_id, tenant_id, upload_id, mapping, state, rows, started_by, queued_at) values ($1, $2, $3, $4, 'queued', $5, $6, $7)",
     )
@@ -219,11 +229,13 @@ pub(crate) async fn to_do(db: &mut PgConnection) -> Result<Vec<Import>, Error> {
 }
 
 pub(crate) async fn start(db: &mut PgConnection, id: ImportId, now: Time) -> Result<bool, Error> {
-    let done = sqlx::query("update import set state = 'running', started_at = coalesce(started_at, $2) where import_id = $1 and state in ('queued', 'running')")
-        .bind(id.uuid())
-        .bind(now)
-        .execute(db)
-        .await?;
+    let done = sqlx::query(
+        "update import set state = 'running', started_at = coalesce(started_at, $2) where import_id = $1 and state in ('queued', 'running')",
+    )
+    .bind(id.uuid())
+    .bind(now)
+    .execute(db)
+    .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -321,7 +333,13 @@ pub(crate) struct StoredError {
 }
 
 /// Errors in file order, behind (line, number).
-pub(crate) async fn errors(db: &mut PgConnection, id: ImportId, warnings_too: bool, after: (i32, i16), limit: i64) -> Result<Vec<StoredError>, Error> {
+pub(crate) async fn errors(
+    db: &mut PgConnection,
+    id: ImportId,
+    warnings_too: bool,
+    after: (i32, i16),
+    limit: i64,
+) -> Result<Vec<StoredError>, Error> {
     Ok(sqlx::query_as(
         "select line, number, column_name, value, reason, message, warning from import_error
          where import_id = $1 and ($2 or not warning) and (line, number) > ($3, $4) order by line, number limit $5",
@@ -337,8 +355,10 @@ pub(crate) async fn errors(db: &mut PgConnection, id: ImportId, warnings_too: bo
 
 /// How often rows were rejected for each reason, most often first.
 pub(crate) async fn reasons(db: &mut PgConnection, id: ImportId) -> Result<Vec<(String, i64)>, Error> {
-    Ok(sqlx::query_as("select reason, count(*) from import_error where import_id = $1 and not warning group by reason order by count(*) desc, reason")
-        .bind(id.uuid())
-        .fetch_all(db)
-        .await?)
+    Ok(sqlx::query_as(
+        "select reason, count(*) from import_error where import_id = $1 and not warning group by reason order by count(*) desc, reason",
+    )
+    .bind(id.uuid())
+    .fetch_all(db)
+    .await?)
 }

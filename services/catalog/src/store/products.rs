@@ -237,7 +237,10 @@ async fn put_versions(db: &mut PgConnection, saves: &[Save<'_>]) -> Result<(), E
 
 async fn put_variants(db: &mut PgConnection, saves: &[Save<'_>]) -> Result<(), Error> {
     let changed: Vec<Uuid> = saves.iter().filter(|save| save.kept.version > 1).map(|save| save.kept.id.uuid()).collect();
-    let variants: Vec<_> = saves.iter().flat_map(|save| save.kept.product.content.variants.iter().enumerate().map(move |(place, variant)| (save, place, variant))).collect();
+    let variants: Vec<_> = saves
+        .iter()
+        .flat_map(|save| save.kept.product.content.variants.iter().enumerate().map(move |(place, variant)| (save, place, variant)))
+        .collect();
     let ids: Vec<Uuid> = variants.iter().map(|(_, _, variant)| variant.id.uuid()).collect();
     if !changed.is_empty() {
         sqlx::query("delete from variant where product_id = any($1) and variant_id <> all($2)").bind(&changed).bind(&ids).execute(&mut *db).await?;
@@ -288,8 +291,11 @@ pub(crate) async fn made_by(db: &mut PgConnection, import: ImportId, variants: &
 
 /// Variants by SKU.
 pub(crate) async fn ids_of(db: &mut PgConnection, tenant: TenantId, skus: &[String]) -> Result<HashMap<String, VariantId>, Error> {
-    let rows: Vec<(String, Uuid)> =
-        sqlx::query_as("select sku, variant_id from variant where tenant_id = $1 and sku = any($2)").bind(tenant.uuid()).bind(skus).fetch_all(db).await?;
+    let rows: Vec<(String, Uuid)> = sqlx::query_as("select sku, variant_id from variant where tenant_id = $1 and sku = any($2)")
+        .bind(tenant.uuid())
+        .bind(skus)
+        .fetch_all(db)
+        .await?;
     Ok(rows.into_iter().map(|(sku, id)| (sku, id.into())).collect())
 }
 

@@ -49,7 +49,8 @@ struct StoredAttribute {
 pub(crate) async fn load(db: &mut PgConnection) -> Result<Tree, Error> {
     let categories: Vec<StoredCategory> =
         sqlx::query_as("select category_id, code, parent_code, name, tax_category, attributes from category").fetch_all(&mut *db).await?;
-    let attributes: Vec<StoredAttribute> = sqlx::query_as("select key, name, type, unit, values_from, value_keys from attribute").fetch_all(&mut *db).await?;
+    let attributes: Vec<StoredAttribute> =
+        sqlx::query_as("select key, name, type, unit, values_from, value_keys from attribute").fetch_all(&mut *db).await?;
     let values: Vec<(String, String)> = sqlx::query_as("select key, name from attribute_value").fetch_all(db).await?;
     let categories = categories.into_iter().map(|row| Category {
         id: row.category_id.into(),

@@ -41,7 +41,8 @@ async fn the_operator_keeps_the_tree() {
     };
     shop.catalog().put_attribute(operator.request(size)).await.unwrap();
     let attributes = vec![CategoryAttribute { key: "mug_size".to_owned(), required: true, facet: true }];
-    let mugs = CreateCategoryRequest { code: "mugs".to_owned(), name: "Mugs".to_owned(), parent: "hg".to_owned(), attributes, tax_category: String::new() };
+    let mugs =
+        CreateCategoryRequest { code: "mugs".to_owned(), name: "Mugs".to_owned(), parent: "hg".to_owned(), attributes, tax_category: String::new() };
     let made = shop.catalog().create_category(operator.request(mugs.clone())).await.unwrap().into_inner().category.unwrap();
     assert_eq!(made.path, ["Home & Garden", "Mugs"]);
     assert_eq!(reason(shop.catalog().create_category(operator.request(mugs)).await), "CATEGORY_TAKEN");

@@ -47,7 +47,9 @@ async fn a_feed_is_uploaded_tried_imported_and_its_errors_read() {
     let report = errors(&shop, &import.import_id).await;
     let lines: Vec<&str> = report.lines().collect();
     assert_eq!(lines[0], "line,column,value,reason,message,effect");
-    for (line, start) in [(1, "3,price,,NO_PRICE"), (2, "4,title,,NO_TITLE"), (3, "5,price,0.0,PRICE_ZERO"), (4, "6,sku,A,SKU_DUPLICATE"), (5, "8,,,ROW_RAGGED")] {
+    for (line, start) in
+        [(1, "3,price,,NO_PRICE"), (2, "4,title,,NO_TITLE"), (3, "5,price,0.0,PRICE_ZERO"), (4, "6,sku,A,SKU_DUPLICATE"), (5, "8,,,ROW_RAGGED")]
+    {
         assert!(lines[line].starts_with(start), "{start}: {report}");
     }
 
@@ -66,10 +68,22 @@ async fn the_same_feed_again_changes_nothing() {
     let shop = open_with("[catalog]\nimport_chunk_rows = 40").await;
     let first = shop.import(feed(100), |_| {}).await;
     assert_eq!(first.created, 100);
-    let before = shop.catalog().list_products(shop.seller.request(ListProductsRequest { limit: 100, ..Default::default() })).await.unwrap().into_inner().products;
+    let before = shop
+        .catalog()
+        .list_products(shop.seller.request(ListProductsRequest { limit: 100, ..Default::default() }))
+        .await
+        .unwrap()
+        .into_inner()
+        .products;
     let second = shop.import(feed(100), |_| {}).await;
     assert_eq!((second.created, second.updated, second.unchanged, second.rejected), (0, 0, 100, 0));
-    let after = shop.catalog().list_products(shop.seller.request(ListProductsRequest { limit: 100, ..Default::default() })).await.unwrap().into_inner().products;
+    let after = shop
+        .catalog()
+        .list_products(shop.seller.request(ListProductsRequest { limit: 100, ..Default::default() }))
+        .await
+        .unwrap()
+        .into_inner()
+        .products;
     assert_eq!(before, after, "no new versions");
     let dearer = shop.import(feed(100).replace("S-7,Product 7,8.99", "S-7,Product 7,9.99"), |_| {}).await;
     assert_eq!((dearer.updated, dearer.unchanged), (1, 99));
@@ -124,7 +138,10 @@ async fn files_that_are_no_feeds_are_told_apart() {
     }
     let found = upload(&shop, b"sku;name;cost\nA;Caf\xe9;\"1.234,56\"\n").await.unwrap();
     assert_eq!((found.delimiter.as_str(), found.encoding.as_str()), (";", "windows-1252"));
-    let wrong = ImportMapping { columns: [("sku", "sku"), ("title", "title"), ("price", "cost")].map(|(f, c)| (f.to_owned(), c.to_owned())).into(), ..Default::default() };
+    let wrong = ImportMapping {
+        columns: [("sku", "sku"), ("title", "title"), ("price", "cost")].map(|(f, c)| (f.to_owned(), c.to_owned())).into(),
+        ..Default::default()
+    };
     let start = StartImportRequest { upload_id: found.upload_id.clone(), mapping: Some(wrong.clone()), preset: String::new() };
     assert_eq!(fields(shop.catalog().start_import(shop.seller.request(start)).await), ["mapping.columns.title"]);
     let nothing = StartImportRequest { upload_id: found.upload_id.clone(), mapping: None, preset: "none".to_owned() };

@@ -1,7 +1,9 @@
 //! A market with a seller in it.
 
 use api_catalog::catalog_client::CatalogClient;
-use api_catalog::{CreateProductRequest, GetImportRequest, Import, ImportMapping, ImportState, Product, StartImportRequest, UploadFileRequest, VariantInput};
+use api_catalog::{
+    CreateProductRequest, GetImportRequest, Import, ImportMapping, ImportState, Product, StartImportRequest, UploadFileRequest, VariantInput,
+};
 use api_inventory::inventory_client::InventoryClient;
 use api_inventory::{GetStockRequest, VariantKey};
 use kit_core::TenantId;
@@ -51,7 +53,8 @@ impl Shop {
     /// Uploads a feed and starts its import under the suggested mapping, changed by `change`.
     pub(crate) async fn start_import(&self, content: impl Into<Vec<u8>>, change: impl FnOnce(&mut ImportMapping)) -> String {
         let content: Vec<u8> = content.into();
-        let upload = self.catalog().upload_file(self.seller.request(UploadFileRequest { content: content.into(), file_name: "feed.csv".to_owned() })).await;
+        let upload =
+            self.catalog().upload_file(self.seller.request(UploadFileRequest { content: content.into(), file_name: "feed.csv".to_owned() })).await;
         let upload = upload.unwrap().into_inner().upload.unwrap();
         let mut mapping = upload.suggestion.unwrap();
         mapping.constants.entry("currency".to_owned()).or_insert("USD".to_owned());

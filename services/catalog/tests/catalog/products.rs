@@ -9,7 +9,10 @@ async fn update(shop: &Shop, request: UpdateProductRequest) -> Result<Product, t
 #[tokio::test]
 async fn a_product_is_made_changed_and_its_history_read_and_rolled_back() {
     let shop = open().await;
-    let made = shop.create(CreateProductRequest { description: "<p onclick=x()>Holds <b>tea</b></p><script>x()</script>".to_owned(), ..mug("MUG-1") }).await.unwrap();
+    let made = shop
+        .create(CreateProductRequest { description: "<p onclick=x()>Holds <b>tea</b></p><script>x()</script>".to_owned(), ..mug("MUG-1") })
+        .await
+        .unwrap();
     assert_eq!((made.status(), made.version, made.slug.as_str()), (ProductStatus::Active, 1, "mug"));
     assert_eq!(made.description, "<p>Holds <b>tea</b></p>");
 
@@ -21,7 +24,13 @@ async fn a_product_is_made_changed_and_its_history_read_and_rolled_back() {
     let same = UpdateProductRequest { product_id: id.clone(), title: Some("Big mug".to_owned()), ..Default::default() };
     assert_eq!(update(&shop, same).await.unwrap().version, 2, "nothing changed, so there is no new version");
 
-    let versions = shop.catalog().list_versions(shop.seller.request(ListVersionsRequest { product_id: id.clone(), ..Default::default() })).await.unwrap().into_inner().versions;
+    let versions = shop
+        .catalog()
+        .list_versions(shop.seller.request(ListVersionsRequest { product_id: id.clone(), ..Default::default() }))
+        .await
+        .unwrap()
+        .into_inner()
+        .versions;
     let told: Vec<(i32, &str)> = versions.iter().map(|version| (version.version, version.action.as_str())).collect();
     assert_eq!(told, [(2, "updated"), (1, "created")]);
     assert_eq!(versions[0].changes, [Change { field: "title".to_owned(), before: "Mug".to_owned(), after: "Big mug".to_owned() }]);
@@ -98,7 +107,12 @@ async fn the_operator_can_require_approval() {
     assert_eq!(waiting.len(), 1);
 
     let product_id = made.product_id;
-    let decline = DeclineProductRequest { tenant_id: tenant_id.clone(), product_id: product_id.clone(), decline_reason: "no picture".to_owned(), if_version: 0 };
+    let decline = DeclineProductRequest {
+        tenant_id: tenant_id.clone(),
+        product_id: product_id.clone(),
+        decline_reason: "no picture".to_owned(),
+        if_version: 0,
+    };
     let declined = shop.catalog().decline_product(shop.operator().request(decline)).await.unwrap().into_inner().product.unwrap();
     assert_eq!((declined.status(), declined.decline_reason.as_str()), (ProductStatus::Draft, "no picture"));
     let activate = ActivateProductRequest { product_id: product_id.clone(), if_version: 0 };
@@ -159,7 +173,12 @@ async fn other_services_read_variants_and_whole_products() {
     assert_eq!(shop.catalog().find_skus(service.request(skus)).await.unwrap().into_inner().variants.len(), 1);
     let (mut cursor, mut all) = (String::new(), Vec::new());
     loop {
-        let page = shop.catalog().list_snapshots(service.request(ListSnapshotsRequest { limit: 1, cursor, ..Default::default() })).await.unwrap().into_inner();
+        let page = shop
+            .catalog()
+            .list_snapshots(service.request(ListSnapshotsRequest { limit: 1, cursor, ..Default::default() }))
+            .await
+            .unwrap()
+            .into_inner();
         all.extend(page.products);
         cursor = page.next_cursor;
         if cursor.is_empty() {

@@ -7,8 +7,14 @@ use api_catalog::{ImportTaxonomyRequest, ListCategoriesRequest};
 use crate::market::open;
 
 /// Rows that can be sold and rows in all, as counted outside this program.
-const FEEDS: [(&str, u32, u32); 6] =
-    [("amazon", 19_214, 22_074), ("walmart", 2_490, 2_554), ("google-software", 2_978, 3_039), ("amazon-software", 1_155, 1_354), ("abt", 416, 1_076), ("buy", 586, 1_076)];
+const FEEDS: [(&str, u32, u32); 6] = [
+    ("amazon", 19_214, 22_074),
+    ("walmart", 2_490, 2_554),
+    ("google-software", 2_978, 3_039),
+    ("amazon-software", 1_155, 1_354),
+    ("abt", 416, 1_076),
+    ("buy", 586, 1_076),
+];
 
 fn data() -> Option<PathBuf> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");

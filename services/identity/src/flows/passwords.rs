@@ -116,7 +116,14 @@ impl Identity {
         self.commit(tx, &changed).await
     }
 
-    async fn put_password(&self, tx: &mut kit_db::Tx, ctx: &Ctx, person: &Person, hash: &str, keep: Option<SessionId>) -> Result<Vec<Changed>, Error> {
+    async fn put_password(
+        &self,
+        tx: &mut kit_db::Tx,
+        ctx: &Ctx,
+        person: &Person,
+        hash: &str,
+        keep: Option<SessionId>,
+    ) -> Result<Vec<Changed>, Error> {
         let now = self.clock.now();
         store::person::save_password(tx, person.id, hash).await?;
         let body = PasswordChanged { user: Some(person.into()) };

@@ -48,7 +48,15 @@ impl Identity {
     }
 
     /// Ends all sessions of a person but one, within the transaction.
-    pub(super) async fn end_sessions(&self, tx: &mut Tx, ctx: &Ctx, user: UserId, keep: Option<SessionId>, cause: EndCause, now: Time) -> Result<Vec<Changed>, Error> {
+    pub(super) async fn end_sessions(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        user: UserId,
+        keep: Option<SessionId>,
+        cause: EndCause,
+        now: Time,
+    ) -> Result<Vec<Changed>, Error> {
         let ended = store::session::end_all(tx, user, keep, cause, now).await?;
         log::append_all(tx, ctx, now, ended.iter().map(|session| events::ended(user, *session, cause)).collect()).await?;
         Ok(ended.into_iter().map(Changed::Session).collect())

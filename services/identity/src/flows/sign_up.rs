@@ -34,8 +34,15 @@ impl Identity {
         self.count_sign_up(ctx, now).await?;
         let hash = self.hasher.hash(&wish.password).await?;
         let mut tx = self.begin().await?;
-        let mut account =
-            NewAccount { id: self.ids.next(), email: &wish.email, password_hash: &hash, name: &wish.name, language: &wish.language, verified: false, now };
+        let mut account = NewAccount {
+            id: self.ids.next(),
+            email: &wish.email,
+            password_hash: &hash,
+            name: &wish.name,
+            language: &wish.language,
+            verified: false,
+            now,
+        };
         let guest = match ctx.actor {
             Actor::Guest(guest) => self.upgrade(&mut tx, guest, &mut account).await?,
             _ => None,

@@ -116,7 +116,9 @@ pub(crate) fn check(address: &Address) -> Result<Address, Vec<Violation>> {
             if !checked.postal_code.is_empty() {
                 match country.postal_code(&checked.postal_code) {
                     Some(spelled) => checked.postal_code = spelled,
-                    None => tell("postal_code", format!("is not a postal code of {}; they look like {}", country.name, country.postal_code_example())),
+                    None => {
+                        tell("postal_code", format!("is not a postal code of {}; they look like {}", country.name, country.postal_code_example()))
+                    }
                 }
             }
         }

@@ -49,7 +49,10 @@ fn plain(text: &str) -> String {
 }
 
 fn is_repeated(text: &str, word: &str) -> bool {
-    !word.is_empty() && text.len() > word.len() && text.len().is_multiple_of(word.len()) && text.as_bytes().chunks(word.len()).all(|chunk| chunk == word.as_bytes())
+    !word.is_empty()
+        && text.len() > word.len()
+        && text.len().is_multiple_of(word.len())
+        && text.as_bytes().chunks(word.len()).all(|chunk| chunk == word.as_bytes())
 }
 
 fn distinct(text: &str) -> usize {
@@ -76,8 +79,23 @@ mod tests {
     #[test]
     fn what_attackers_try_first_is_refused() {
         for weak in [
-            "short", "password12", "P@ssw0rd2024!", "1234567890", "qwertyuiop", "Welcome2024!", "iloveyou!!!!", "aaaaaaaaaaaa", "abcdefghijkl", "987654321098",
-            "letmein12345", "passwordpassword", "!!!!!!!!!!!!", "trustno1234", "zxcvbnm,./123", "annsmith-2024", "marketHub123",
+            "short",
+            "password12",
+            "P@ssw0rd2024!",
+            "1234567890",
+            "qwertyuiop",
+            "Welcome2024!",
+            "iloveyou!!!!",
+            "aaaaaaaaaaaa",
+            "abcdefghijkl",
+            "987654321098",
+            "letmein12345",
+            "passwordpassword",
+            "!!!!!!!!!!!!",
+            "trustno1234",
+            "zxcvbnm,./123",
+            "annsmith-2024",
+            "marketHub123",
         ] {
             assert!(check(weak, "annsmith@example.com").is_err(), "{weak}");
         }

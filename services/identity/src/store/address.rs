@@ -104,7 +104,11 @@ pub(crate) async fn clear_default(db: &mut PgConnection, user: UserId) -> Result
 }
 
 pub(crate) async fn make_default(db: &mut PgConnection, id: AddressId, user: UserId) -> Result<(), Error> {
-    sqlx::query("update saved_address set is_default = true where address_id = $1 and user_id = $2").bind(id.uuid()).bind(user.uuid()).execute(db).await?;
+    sqlx::query("update saved_address set is_default = true where address_id = $1 and user_id = $2")
+        .bind(id.uuid())
+        .bind(user.uuid())
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -25,20 +25,29 @@ impl TryFrom<Row> for Membership {
 
 /// Of these people, oldest first.
 pub(crate) async fn of_people(db: &mut PgConnection, users: &[Uuid]) -> Result<Vec<Membership>, Error> {
-    let rows: Vec<Row> = sqlx::query_as("select user_id, tenant_id, role, granted_at from membership where user_id = any($1) order by granted_at, role").bind(users).fetch_all(db).await?;
+    let rows: Vec<Row> =
+        sqlx::query_as("select user_id, tenant_id, role, granted_at from membership where user_id = any($1) order by granted_at, role")
+            .bind(users)
+            .fetch_all(db)
+            .await?;
     rows.into_iter().map(Membership::try_from).collect()
 }
 
 pub(crate) async fn of_tenant(db: &mut PgConnection, tenant: TenantId) -> Result<Vec<Membership>, Error> {
     let rows: Vec<Row> =
-        sqlx::query_as("select user_id, tenant_id, role, granted_at from membership where tenant_id = $1 order by granted_at, user_id").bind(tenant.uuid()).fetch_all(db).await?;
+        sqlx::query_as("select user_id, tenant_id, role, granted_at from membership where tenant_id = $1 order by granted_at, user_id")
+            .bind(tenant.uuid())
+            .fetch_all(db)
+            .await?;
     rows.into_iter().map(Membership::try_from).collect()
 }
 
 /// Everybody who runs the platform, locked against changes for the rest of the transaction.
 pub(crate) async fn lock_admins(db: &mut PgConnection) -> Result<Vec<UserId>, Error> {
     let ids: Vec<Uuid> =
-        sqlx::query_scalar("select user_id from membership where tenant_id is null and role = 'platform_admin' order by user_id for update").fetch_all(db).await?;
+        sqlx::query_scalar("select user_id from membership where tenant_id is null and role = 'platform_admin' order by user_id for update")
+            .fetch_all(db)
+            .await?;
     Ok(ids.into_iter().map(UserId::from).collect())
 }
 
@@ -76,20 +85,23 @@ pub(crate) async fn put_on_platform(db: &mut PgConnection, membership: &Membersh
 
 /// Takes the role in a tenant away and answers what it was.
 pub(crate) async fn remove_from_tenant(db: &mut PgConnection, user: UserId, tenant: TenantId) -> Result<Option<Membership>, Error> {
-    let row: Option<Row> = sqlx::query_as("delete from membership where user_id = $1 and tenant_id = $2 returning user_id, tenant_id, role, granted_at")
-        .bind(user.uuid())
-        .bind(tenant.uuid())
-        .fetch_optional(db)
-        .await?;
+    let row: Option<Row> =
+        sqlx::query_as("delete from membership where user_id = $1 and tenant_id = $2 returning user_id, tenant_id, role, granted_at")
+            .bind(user.uuid())
+            .bind(tenant.uuid())
+            .fetch_optional(db)
+            .await?;
     row.map(Membership::try_from).transpose()
 }
 
 /// Takes a role on the platform away and answers what it was.
 pub(crate) async fn remove_from_platform(db: &mut PgConnection, user: UserId, role: Role) -> Result<Option<Membership>, Error> {
-    let row: Option<Row> = sqlx::query_as("delete from membership where user_id = $1 and tenant_id is null and role = $2 returning user_id, tenant_id, role, granted_at")
-        .bind(user.uuid())
-        .bind(role.text())
-        .fetch_optional(db)
-        .await?;
+    let row: Option<Row> = sqlx::query_as(
+        "delete from membership where user_id = $1 and tenant_id is null and role = $2 returning user_id, tenant_id, role, granted_at",
+    )
+    .bind(user.uuid())
+    .bind(role.text())
+    .fetch_optional(db)
+    .await?;
     row.map(Membership::try_from).transpose()
 }

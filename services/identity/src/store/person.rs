@@ -112,13 +112,16 @@ pub(crate) async fn list(db: &mut PgConnection, filter: Filter<'_>) -> Result<Ve
 
 /// What sign-in needs: who it would be, and against which hash the password is checked.
 pub(crate) async fn credentials(db: &mut PgConnection, email: &Email) -> Result<Option<(UserId, String)>, Error> {
-    let row: Option<(Uuid, String)> =
-        sqlx::query_as("select user_id, password_hash from person where email = $1 and password_hash is not null").bind(email.as_str()).fetch_optional(db).await?;
+    let row: Option<(Uuid, String)> = sqlx::query_as("select user_id, password_hash from person where email = $1 and password_hash is not null")
+        .bind(email.as_str())
+        .fetch_optional(db)
+        .await?;
     Ok(row.map(|(id, hash)| (id.into(), hash)))
 }
 
 pub(crate) async fn password_hash(db: &mut PgConnection, id: UserId) -> Result<Option<String>, Error> {
-    let hash: Option<Option<String>> = sqlx::query_scalar("select password_hash from person where user_id = $1").bind(id.uuid()).fetch_optional(db).await?;
+    let hash: Option<Option<String>> =
+        sqlx::query_scalar("select password_hash from person where user_id = $1").bind(id.uuid()).fetch_optional(db).await?;
     Ok(hash.flatten())
 }
 
@@ -174,7 +177,12 @@ pub(crate) async fn upgrade_guest(db: &mut PgConnection, account: &NewAccount<'_
 }
 
 pub(crate) async fn add_guest(db: &mut PgConnection, id: UserId, language: &str, now: Time) -> Result<(), Error> {
-    sqlx::query("insert into person (user_id, guest, language, created_at) values ($1, true, $2, $3)").bind(id.uuid()).bind(language).bind(now).execute(db).await?;
+    sqlx::query("insert into person (user_id, guest, language, created_at) values ($1, true, $2, $3)")
+        .bind(id.uuid())
+        .bind(language)
+        .bind(now)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

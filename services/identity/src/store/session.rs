@@ -50,13 +50,20 @@ pub(crate) struct Live {
 
 /// A session that has neither ended nor expired.
 pub(crate) async fn live(db: &mut PgConnection, id: SessionId, now: Time) -> Result<Option<Live>, Error> {
-    let row = sqlx::query_as("select user_id, token_hash, expires_at, last_used_at from session where session_id = $1 and ended_at is null and expires_at > $2");
+    let row = sqlx::query_as(
+        "select user_id, token_hash, expires_at, last_used_at from session where session_id = $1 and ended_at is null and expires_at > $2",
+    );
     Ok(row.bind(id.uuid()).bind(now).fetch_optional(db).await?)
 }
 
 /// Notes that a session is in use, which also keeps it from expiring.
 pub(crate) async fn touch(db: &mut PgConnection, id: SessionId, now: Time, expires_at: Time) -> Result<(), Error> {
-    sqlx::query("update session set last_used_at = $2, expires_at = $3 where session_id = $1 and ended_at is null").bind(id.uuid()).bind(now).bind(expires_at).execute(db).await?;
+    sqlx::query("update session set last_used_at = $2, expires_at = $3 where session_id = $1 and ended_at is null")
+        .bind(id.uuid())
+        .bind(now)
+        .bind(expires_at)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -91,7 +98,13 @@ pub(crate) async fn end(db: &mut PgConnection, id: SessionId, user: UserId, caus
 }
 
 /// Ends all sessions of a person but one, and answers which.
-pub(crate) async fn end_all(db: &mut PgConnection, user: UserId, keep: Option<SessionId>, cause: EndCause, now: Time) -> Result<Vec<SessionId>, Error> {
+pub(crate) async fn end_all(
+    db: &mut PgConnection,
+    user: UserId,
+    keep: Option<SessionId>,
+    cause: EndCause,
+    now: Time,
+) -> Result<Vec<SessionId>, Error> {
     let ended: Vec<Uuid> = sqlx::query_scalar(
         "update session set ended_at = $3, end_cause = $4 where user_id = $1 and ended_at is null and session_id is distinct from $2 returning session_id",
     )
@@ -106,14 +119,12 @@ pub(crate) async fn end_all(db: &mut PgConnection, user: UserId, keep: Option<Se
 
 /// Whether a person has used this device or network address before (or has never signed in, in which case nothing is new).
 pub(crate) async fn is_familiar(db: &mut PgConnection, user: UserId, device: &str, address: &str) -> Result<bool, Error> {
-    Ok(sqlx::query_scalar(
-        "select coalesce(bool_or(device = $2 and (device <> '' or address = $3)), true) from session where user_id = $1",
-    )
-    .bind(user.uuid())
-    .bind(device)
-    .bind(address)
-    .fetch_one(db)
-    .await?)
+    Ok(sqlx::query_scalar("select coalesce(bool_or(device = $2 and (device <> '' or address = $3)), true) from session where user_id = $1")
+        .bind(user.uuid())
+        .bind(device)
+        .bind(address)
+        .fetch_one(db)
+        .await?)
 }
 
 /// A refresh token and its session, both locked.

@@ -21,7 +21,8 @@ impl From<Row> for Record {
 
 /// What is known of these subjects; unknown ones are left out.
 pub(crate) async fn read(db: &mut PgConnection, subjects: &[String]) -> Result<Vec<Record>, Error> {
-    let rows: Vec<Row> = sqlx::query_as("select strikes, last_at, blocked_until from throttle where subject = any($1)").bind(subjects).fetch_all(db).await?;
+    let rows: Vec<Row> =
+        sqlx::query_as("select strikes, last_at, blocked_until from throttle where subject = any($1)").bind(subjects).fetch_all(db).await?;
     Ok(rows.into_iter().map(Record::from).collect())
 }
 

@@ -145,14 +145,25 @@ async fn a_guest_who_signs_in_is_merged_once() {
 async fn a_mailed_token_verifies_once_and_another_resets_the_password() {
     let (market, client) = market().await;
     let session = sign_up(&client, &market.nobody(), "ann@example.com").await;
-    let [IdentityEvent { body: Some(identity_event::Body::EmailVerificationRequested(mail)) }] = &events(&market, "email_verification_requested").await[..] else { panic!("one mail") };
+    let [IdentityEvent { body: Some(identity_event::Body::EmailVerificationRequested(mail)) }] =
+        &events(&market, "email_verification_requested").await[..]
+    else {
+        panic!("one mail")
+    };
     let verify = VerifyEmailRequest { token: mail.token.clone() };
     let verified = client.clone().verify_email(market.nobody().request(verify.clone())).await.unwrap().into_inner().user.unwrap();
     assert!(verified.email_verified);
     assert_eq!(refusal(client.clone().verify_email(market.nobody().request(verify)).await), (Code::Refused, "TOKEN_INVALID".to_owned()));
 
-    client.clone().request_password_reset(market.nobody().request(RequestPasswordResetRequest { email: "ann@example.com".to_owned() })).await.unwrap();
-    let [IdentityEvent { body: Some(identity_event::Body::PasswordResetRequested(mail)) }] = &events(&market, "password_reset_requested").await[..] else { panic!("one mail") };
+    client
+        .clone()
+        .request_password_reset(market.nobody().request(RequestPasswordResetRequest { email: "ann@example.com".to_owned() }))
+        .await
+        .unwrap();
+    let [IdentityEvent { body: Some(identity_event::Body::PasswordResetRequested(mail)) }] = &events(&market, "password_reset_requested").await[..]
+    else {
+        panic!("one mail")
+    };
     let reset = |password: &str| ResetPasswordRequest { token: mail.token.clone(), password: password.to_owned() };
     assert_eq!(refusal(client.clone().reset_password(market.nobody().request(reset("password99"))).await).1, "PASSWORD_WEAK");
     client.clone().reset_password(market.nobody().request(reset("nine green lanterns"))).await.unwrap();
@@ -166,9 +177,16 @@ async fn a_mailed_token_verifies_once_and_another_resets_the_password() {
 async fn a_mailed_token_grows_old() {
     let (market, client) = market().await;
     sign_up(&client, &market.nobody(), "ann@example.com").await;
-    let [IdentityEvent { body: Some(identity_event::Body::EmailVerificationRequested(mail)) }] = &events(&market, "email_verification_requested").await[..] else { panic!("one mail") };
+    let [IdentityEvent { body: Some(identity_event::Body::EmailVerificationRequested(mail)) }] =
+        &events(&market, "email_verification_requested").await[..]
+    else {
+        panic!("one mail")
+    };
     market.clock.advance(Duration::hours(49));
-    assert_eq!(refusal(client.clone().verify_email(market.nobody().request(VerifyEmailRequest { token: mail.token.clone() })).await).1, "TOKEN_INVALID");
+    assert_eq!(
+        refusal(client.clone().verify_email(market.nobody().request(VerifyEmailRequest { token: mail.token.clone() })).await).1,
+        "TOKEN_INVALID"
+    );
 }
 
 #[tokio::test]
@@ -204,7 +222,11 @@ async fn a_changed_password_ends_the_other_sessions() {
     let kept = sign_up(&client, &market.nobody(), "ann@example.com").await;
     let other = sign_in(&client, &market.nobody(), "ann@example.com", PASSWORD).await.unwrap();
     let ann = ctx_of(&market, &kept);
-    let change = |old: &str| ChangePasswordRequest { old_password: old.to_owned(), new_password: "nine green lanterns".to_owned(), keep_session_id: kept.session_id.clone() };
+    let change = |old: &str| ChangePasswordRequest {
+        old_password: old.to_owned(),
+        new_password: "nine green lanterns".to_owned(),
+        keep_session_id: kept.session_id.clone(),
+    };
     assert_eq!(refusal(client.clone().change_password(ann.request(change("not the old one"))).await).1, "SIGN_IN_FAILED");
     client.clone().change_password(ann.request(change(PASSWORD))).await.unwrap();
     authenticate(&market, &client, &kept.session_token).await.unwrap();
@@ -270,9 +292,16 @@ async fn events(market: &kit_test::Market, kind: &str) -> Vec<IdentityEvent> {
     use kit_rpc::proto::ReadEventsRequest;
     use kit_rpc::proto::event_log_client::EventLogClient;
     for _ in 0..100 {
-        let request = ReadEventsRequest { service: "identity".to_owned(), cell: "home".to_owned(), after: Some(Default::default()), limit: 1_000, wait_ms: 1_000 };
+        let request = ReadEventsRequest {
+            service: "identity".to_owned(),
+            cell: "home".to_owned(),
+            after: Some(Default::default()),
+            limit: 1_000,
+            wait_ms: 1_000,
+        };
         let read = EventLogClient::new(market.link("identity")).read(market.service().request(request)).await.unwrap().into_inner();
-        let found: Vec<IdentityEvent> = read.events.iter().filter(|event| event.kind == kind).map(|event| prost::Message::decode(event.payload.clone()).unwrap()).collect();
+        let found: Vec<IdentityEvent> =
+            read.events.iter().filter(|event| event.kind == kind).map(|event| prost::Message::decode(event.payload.clone()).unwrap()).collect();
         if !found.is_empty() {
             return found;
         }

@@ -14,7 +14,12 @@ async fn a_profile_changes_only_from_the_version_that_was_read() {
     let session = sign_up(&client, &market.nobody(), "ann@example.com").await;
     let ann = ctx_of(&market, &session);
     let version = session.user.as_ref().unwrap().version;
-    let change = |name: &str, version| UpdateProfileRequest { name: Some(name.to_owned()), currency: Some("EUR".to_owned()), if_version: Some(version), ..Default::default() };
+    let change = |name: &str, version| UpdateProfileRequest {
+        name: Some(name.to_owned()),
+        currency: Some("EUR".to_owned()),
+        if_version: Some(version),
+        ..Default::default()
+    };
     let changed = client.clone().update_profile(ann.request(change("  Ann   Jones ", version))).await.unwrap().into_inner().user.unwrap();
     assert_eq!((changed.name.as_str(), changed.currency.as_str(), changed.language.as_str()), ("Ann Jones", "EUR", "en"));
     assert_eq!(refusal(client.clone().update_profile(ann.request(change("Other", version))).await), (Code::Stale, "STALE".to_owned()));
@@ -27,7 +32,14 @@ async fn a_profile_changes_only_from_the_version_that_was_read() {
 }
 
 fn home(line1: &str) -> Address {
-    Address { name: "Ann Smith".into(), line1: line1.into(), city: "London".into(), postal_code: "sw1a1aa".into(), country: "gb".into(), ..Default::default() }
+    Address {
+        name: "Ann Smith".into(),
+        line1: line1.into(),
+        city: "London".into(),
+        postal_code: "sw1a1aa".into(),
+        country: "gb".into(),
+        ..Default::default()
+    }
 }
 
 #[tokio::test]
@@ -77,8 +89,15 @@ async fn roles_count_from_the_next_request_on() {
     let ask = |tenant: TenantId| AuthenticateRequest { token: session.access_token.clone(), tenant_id: tenant.to_string() };
     let in_other = client.clone().authenticate(market.service().request(ask(other))).await.unwrap().into_inner();
     assert!(!in_other.permissions.contains(&"seller:staff.write".to_owned()));
-    assert_eq!(refusal(client.clone().authenticate(market.service().request(ask(market.ids.next()))).await), (Code::Forbidden, "NOT_A_MEMBER".to_owned()));
-    client.clone().revoke_role(market.service().request(RevokeRoleRequest { user_id: user_id(&session), tenant_id: tenant.to_string() })).await.unwrap();
+    assert_eq!(
+        refusal(client.clone().authenticate(market.service().request(ask(market.ids.next()))).await),
+        (Code::Forbidden, "NOT_A_MEMBER".to_owned())
+    );
+    client
+        .clone()
+        .revoke_role(market.service().request(RevokeRoleRequest { user_id: user_id(&session), tenant_id: tenant.to_string() }))
+        .await
+        .unwrap();
     assert_eq!(who().await.unwrap().tenant_id, other.to_string());
     assert_eq!(refusal(client.clone().grant_role(market.service().request(grant(tenant, Role::PlatformAdmin))).await).1, "ROLE_NOT_OF_TENANT");
 }
@@ -88,7 +107,12 @@ async fn the_first_operator_is_made_once_and_the_last_one_stays() {
     let (market, client) = market().await;
     let ensure = EnsureOperatorRequest { email: "op@example.com".to_owned(), password: PASSWORD.to_owned(), name: "Op".to_owned() };
     let made = client.clone().ensure_operator(market.service().request(ensure.clone())).await.unwrap().into_inner();
-    let again = client.clone().ensure_operator(market.service().request(EnsureOperatorRequest { password: "another long one".to_owned(), ..ensure })).await.unwrap().into_inner();
+    let again = client
+        .clone()
+        .ensure_operator(market.service().request(EnsureOperatorRequest { password: "another long one".to_owned(), ..ensure }))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((made.created, again.created), (true, false));
     let operator = made.user.unwrap();
     assert!(operator.email_verified);
@@ -160,18 +184,28 @@ async fn everybody_else_is_refused() {
             )*
         };
     }
-    refused!(market.nobody(), Code::Unauthenticated,
-        get_profile(GetProfileRequest {}), update_profile(UpdateProfileRequest::default()), list_addresses(ListAddressesRequest {}),
+    refused!(
+        market.nobody(),
+        Code::Unauthenticated,
+        get_profile(GetProfileRequest {}),
+        update_profile(UpdateProfileRequest::default()),
+        list_addresses(ListAddressesRequest {}),
         add_address(AddAddressRequest { address: Some(home("1")), default: false }),
         update_address(UpdateAddressRequest { address_id: address.to_string(), address: Some(home("1")), default: false }),
-        delete_address(DeleteAddressRequest { address_id: address.to_string() }), list_sessions(ListSessionsRequest {}),
-        revoke_session(RevokeSessionRequest { session_id: session.to_string() }), resend_verification(ResendVerificationRequest {}),
+        delete_address(DeleteAddressRequest { address_id: address.to_string() }),
+        list_sessions(ListSessionsRequest {}),
+        revoke_session(RevokeSessionRequest { session_id: session.to_string() }),
+        resend_verification(ResendVerificationRequest {}),
         change_password(ChangePasswordRequest { old_password: "a".into(), new_password: "b".into(), ..Default::default() }),
     );
     for who in [market.buyer(), market.seller(tenant, &["staff.write"]), market.operator(&["tenants.write"])] {
-        refused!(who, Code::Forbidden,
-            list_users(ListUsersRequest::default()), get_user(GetUserRequest { user_id: user.clone() }),
-            disable_user(DisableUserRequest { user_id: user.clone(), reason: "x".into() }), enable_user(EnableUserRequest { user_id: user.clone() }),
+        refused!(
+            who,
+            Code::Forbidden,
+            list_users(ListUsersRequest::default()),
+            get_user(GetUserRequest { user_id: user.clone() }),
+            disable_user(DisableUserRequest { user_id: user.clone(), reason: "x".into() }),
+            enable_user(EnableUserRequest { user_id: user.clone() }),
             grant_platform_role(GrantPlatformRoleRequest { user_id: user.clone(), role: Role::Analyst.into() }),
             revoke_platform_role(RevokePlatformRoleRequest { user_id: user.clone(), role: Role::Analyst.into() }),
             authenticate(AuthenticateRequest { token: "x".into(), tenant_id: String::new() }),
@@ -186,7 +220,9 @@ async fn everybody_else_is_refused() {
     // A guest has no account whose password could change.
     let guest = client.clone().start_guest(market.nobody().request(StartGuestRequest::default())).await.unwrap().into_inner().session.unwrap();
     let guest = ctx_of(&market, &guest);
-    refused!(guest, Code::Forbidden,
+    refused!(
+        guest,
+        Code::Forbidden,
         change_password(ChangePasswordRequest { old_password: "a".into(), new_password: "b".into(), ..Default::default() }),
         resend_verification(ResendVerificationRequest {}),
     );

@@ -19,7 +19,13 @@ pub(crate) async fn market() -> (Market, IdentityClient<Link>) {
 }
 
 pub(crate) fn sign_up_request(email: &str) -> SignUpRequest {
-    SignUpRequest { email: email.to_owned(), password: PASSWORD.to_owned(), name: "Ann Smith".to_owned(), device: "Firefox on Linux".to_owned(), ..Default::default() }
+    SignUpRequest {
+        email: email.to_owned(),
+        password: PASSWORD.to_owned(),
+        name: "Ann Smith".to_owned(),
+        device: "Firefox on Linux".to_owned(),
+        ..Default::default()
+    }
 }
 
 pub(crate) async fn sign_up(client: &IdentityClient<Link>, ctx: &Ctx, email: &str) -> Session {

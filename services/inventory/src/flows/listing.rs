@@ -72,7 +72,15 @@ impl Inventory {
                 found.insert(view.key, view);
             }
         }
-        let empty = |key| StockView { key, totals: Counts::default(), low_at: 0, revision: 0, warehouses: Vec::new(), sku: String::new(), title: String::new() };
+        let empty = |key| StockView {
+            key,
+            totals: Counts::default(),
+            low_at: 0,
+            revision: 0,
+            warehouses: Vec::new(),
+            sku: String::new(),
+            title: String::new(),
+        };
         Ok(keys.into_iter().map(|key| found.get(&key).cloned().unwrap_or_else(|| empty(key))).collect())
     }
 
@@ -197,7 +205,15 @@ impl ListedRow {
     fn add_to(self, tenant: TenantId, views: &mut Vec<StockView>) {
         let key: Key = (tenant, self.variant_id.into());
         if views.last().is_none_or(|view| view.key != key) {
-            views.push(StockView { key, totals: Counts::default(), low_at: self.low_at, revision: 0, warehouses: Vec::new(), sku: self.sku, title: self.title });
+            views.push(StockView {
+                key,
+                totals: Counts::default(),
+                low_at: self.low_at,
+                revision: 0,
+                warehouses: Vec::new(),
+                sku: self.sku,
+                title: self.title,
+            });
         }
         if let (Some(view), Some(warehouse)) = (views.last_mut(), self.warehouse_id) {
             let counts = Counts { available: self.available, reserved: self.reserved, incoming: self.incoming };

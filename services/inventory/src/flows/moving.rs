@@ -122,7 +122,13 @@ impl Inventory {
     }
 
     /// When reservations want more than there is, holds on those variants that are past their time are given up first.
-    async fn expire_for_the_short(&self, tx: &mut Tx, shelf: &mut Shelf, asked: &[Asked], now: Time) -> Result<Vec<(ReservationId, Vec<Line>)>, Error> {
+    async fn expire_for_the_short(
+        &self,
+        tx: &mut Tx,
+        shelf: &mut Shelf,
+        asked: &[Asked],
+        now: Time,
+    ) -> Result<Vec<(ReservationId, Vec<Line>)>, Error> {
         let mut wanted = std::collections::BTreeMap::<Key, i64>::new();
         for asked in asked {
             if let Operation::Reserve { lines, .. } = &asked.operation {
@@ -179,7 +185,10 @@ impl Inventory {
             events.push(event(key.1.uuid(), Some(key.0), inventory_event::Body::StockRanLow(body)));
         }
         for (reservation, lines) in expired.iter().filter(|(_, lines)| !lines.is_empty()) {
-            let lines = lines.iter().map(|line| ReserveLine { tenant_id: line.key.0.to_string(), variant_id: line.key.1.to_string(), quantity: line.quantity }).collect();
+            let lines = lines
+                .iter()
+                .map(|line| ReserveLine { tenant_id: line.key.0.to_string(), variant_id: line.key.1.to_string(), quantity: line.quantity })
+                .collect();
             let body = ReservationExpired { reservation_id: reservation.to_string(), lines };
             events.push(event(reservation.uuid(), None, inventory_event::Body::ReservationExpired(body)));
         }

@@ -71,7 +71,14 @@ impl Inventory {
         self.stock_of(tenant, variant).await
     }
 
-    pub(crate) async fn transfer_stock(&self, ctx: &Ctx, named: Named, from: WarehouseId, to: WarehouseId, quantity: i64) -> Result<StockView, Error> {
+    pub(crate) async fn transfer_stock(
+        &self,
+        ctx: &Ctx,
+        named: Named,
+        from: WarehouseId,
+        to: WarehouseId,
+        quantity: i64,
+    ) -> Result<StockView, Error> {
         let tenant = seller(ctx)?;
         if from == to {
             return Err(Error::Invalid { field: "to_warehouse_id", message: "must be another warehouse" });
@@ -100,7 +107,12 @@ impl Inventory {
         let named: Vec<WarehouseId> = lines.iter().filter_map(|line| line.warehouse).collect();
         self.expect_warehouses(tenant, &named).await?;
         let default = self.default_warehouse(tenant).await?;
-        let count = |line: ImportedCount| Count { key: (tenant, line.variant), warehouse: line.warehouse.unwrap_or(default), quantity: line.quantity, incoming: None };
+        let count = |line: ImportedCount| Count {
+            key: (tenant, line.variant),
+            warehouse: line.warehouse.unwrap_or(default),
+            quantity: line.quantity,
+            incoming: None,
+        };
         let mut counts: Vec<Count> = lines.into_iter().map(count).collect();
         counts.reverse();
         counts.sort_by_key(|count| (count.key, count.warehouse));

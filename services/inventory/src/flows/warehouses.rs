@@ -84,7 +84,13 @@ impl Inventory {
         Ok(row)
     }
 
-    pub(crate) async fn update_warehouse(&self, ctx: &Ctx, tenant: TenantId, warehouse: WarehouseId, change: WarehouseChange) -> Result<WarehouseRow, Error> {
+    pub(crate) async fn update_warehouse(
+        &self,
+        ctx: &Ctx,
+        tenant: TenantId,
+        warehouse: WarehouseId,
+        change: WarehouseChange,
+    ) -> Result<WarehouseRow, Error> {
         if let Some(country) = &change.country {
             check_country(country)?;
         }
@@ -115,8 +121,14 @@ impl Inventory {
         if row.is_default {
             return Err(Error::WarehouseInUse);
         }
-        let deleted = sqlx::query("delete from warehouse where warehouse_id = $1 and tenant_id = $2").bind(warehouse.uuid()).bind(tenant.uuid()).execute(&mut *tx).await;
-        deleted.map_err(DbError::from).map_err(|error| if error.constraint_name() == Some("stock_warehouse_id_fkey") { Error::WarehouseInUse } else { error.into() })?;
+        let deleted = sqlx::query("delete from warehouse where warehouse_id = $1 and tenant_id = $2")
+            .bind(warehouse.uuid())
+            .bind(tenant.uuid())
+            .execute(&mut *tx)
+            .await;
+        deleted
+            .map_err(DbError::from)
+            .map_err(|error| if error.constraint_name() == Some("stock_warehouse_id_fkey") { Error::WarehouseInUse } else { error.into() })?;
         self.tell_warehouse(tx, ctx, &row, true).await
     }
 
@@ -173,7 +185,8 @@ impl Inventory {
 }
 
 async fn default_of(db: &mut PgConnection, tenant: TenantId) -> Result<Option<WarehouseId>, Error> {
-    let found: Option<Uuid> = sqlx::query_scalar("select warehouse_id from warehouse where tenant_id = $1 and is_default").bind(tenant.uuid()).fetch_optional(db).await?;
+    let found: Option<Uuid> =
+        sqlx::query_scalar("select warehouse_id from warehouse where tenant_id = $1 and is_default").bind(tenant.uuid()).fetch_optional(db).await?;
     Ok(found.map(WarehouseId::from))
 }
 
@@ -232,7 +245,10 @@ async fn save(db: &mut PgConnection, row: &WarehouseRow) -> Result<(), Error> {
 }
 
 async fn unmake_default(db: &mut PgConnection, tenant: TenantId) -> Result<(), Error> {
-    sqlx::query("update warehouse set is_default = false, version = version + 1 where tenant_id = $1 and is_default").bind(tenant.uuid()).execute(db).await?;
+    sqlx::query("update warehouse set is_default = false, version = version + 1 where tenant_id = $1 and is_default")
+        .bind(tenant.uuid())
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -25,7 +25,10 @@ pub(crate) fn reset_password(site: &Site, event: &PasswordResetRequested) -> Mes
     let letter = Letter::new("Choose a new password", hello_to(event.user.as_ref()))
         .say("Somebody, probably you, asked for a new password for your account.")
         .action("Choose a new password", site.link(&format!("/reset?token={}", event.token)))
-        .note(&format!("The link works once, until {}. If it was not you, ignore this message; nothing has changed.", moment(event.expires_at.as_ref())));
+        .note(&format!(
+            "The link works once, until {}. If it was not you, ignore this message; nothing has changed.",
+            moment(event.expires_at.as_ref())
+        ));
     message("reset_password", letter)
 }
 

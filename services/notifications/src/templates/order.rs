@@ -1,11 +1,11 @@
 //! Messages to buyers about their orders, always sent, and to sellers about their sales.
 
 use api_orders::{
-    OrderCancelled, OrderPaymentFailed, OrderPlaced, OrderRef, Shipment, SubOrder, SubOrderCancelled, SubOrderConfirmed, SubOrderProgressed, SubOrderRefundFailed,
-    SubOrderRefunded,
+    OrderCancelled, OrderPaymentFailed, OrderPlaced, OrderRef, Shipment, SubOrder, SubOrderCancelled, SubOrderConfirmed, SubOrderProgressed,
+    SubOrderRefundFailed, SubOrderRefunded,
 };
 
-use super::{Message, Site, Topic, hello, money, moment};
+use super::{Message, Site, Topic, hello, moment, money};
 use crate::letter::Letter;
 
 fn to_buyer(template: &'static str, letter: Letter) -> Message {
@@ -85,7 +85,8 @@ pub(crate) fn part_cancelled(site: &Site, order: &OrderRef, event: &SubOrderCanc
     let letter = Letter::new(format!("Part of order {} is cancelled", order.number), hello(&order.name))
         .say(format!("The part of your order {} from {} is cancelled. Everything else goes on.", order.number, event.store_name))
         .say_of("The reason: ", &event.reason);
-    let letter = event.items.iter().fold(letter, |letter, item| letter.row(format!("{} × {}", item.quantity, item.title), money(item.line_total.as_ref())));
+    let letter =
+        event.items.iter().fold(letter, |letter, item| letter.row(format!("{} × {}", item.quantity, item.title), money(item.line_total.as_ref())));
     let refund = money(event.refund_due.as_ref());
     let letter = if refund.is_empty() { letter } else { letter.row("Goes back to you", refund) };
     to_buyer("sub_order_cancelled", letter.action("See the order", track(site, order)))
@@ -93,7 +94,11 @@ pub(crate) fn part_cancelled(site: &Site, order: &OrderRef, event: &SubOrderCanc
 
 pub(crate) fn refunded(site: &Site, order: &OrderRef, event: &SubOrderRefunded) -> Message {
     let letter = Letter::new(format!("Money back for order {}", order.number), hello(&order.name))
-        .say(format!("We have sent {} back to you for your order {}. Your bank may need a few days to show it.", money(event.amount.as_ref()), order.number))
+        .say(format!(
+            "We have sent {} back to you for your order {}. Your bank may need a few days to show it.",
+            money(event.amount.as_ref()),
+            order.number
+        ))
         .action("See the order", track(site, order));
     to_buyer("sub_order_refunded", letter)
 }
@@ -104,7 +109,12 @@ pub(crate) fn sale(site: &Site, event: &SubOrderConfirmed) -> Message {
         .say(format!("Order {} is paid for and waits for you.", part.number));
     let letter = goods(letter, &part);
     let letter = part.totals.iter().fold(letter, |letter, totals| letter.row("Total", money(totals.total.as_ref())));
-    to_seller("sale", letter.action("Open the order", site.link(&format!("/seller/orders/{}", part.sub_order_id))).note("You can switch these messages off in your preferences."))
+    to_seller(
+        "sale",
+        letter
+            .action("Open the order", site.link(&format!("/seller/orders/{}", part.sub_order_id)))
+            .note("You can switch these messages off in your preferences."),
+    )
 }
 
 pub(crate) fn sale_cancelled(site: &Site, order: &OrderRef, event: &SubOrderCancelled) -> Message {
@@ -120,7 +130,11 @@ pub(crate) fn sale_cancelled(site: &Site, order: &OrderRef, event: &SubOrderCanc
 /// To operators: money that did not go back needs a person.
 pub(crate) fn refund_failed(site: &Site, order: &OrderRef, event: &SubOrderRefundFailed) -> Message {
     let letter = Letter::new(format!("A refund for order {} failed", order.number), "A refund failed")
-        .say(format!("{} should have gone back to the buyer of order {}, and the payment provider refused.", money(event.amount.as_ref()), order.number))
+        .say(format!(
+            "{} should have gone back to the buyer of order {}, and the payment provider refused.",
+            money(event.amount.as_ref()),
+            order.number
+        ))
         .say_of("The provider said: ", &event.reason)
         .action("Open the order", site.link(&format!("/operator/orders/{}", order.order_id)));
     to_buyer("refund_failed", letter)

@@ -3,8 +3,8 @@
 use api_identity::{EmailVerificationRequested, NewDeviceSeen, PasswordResetRequested, SignInBlocked, User, UserDisabled};
 use api_inventory::StockRanLow;
 use api_orders::{
-    Item, Order, OrderCancelled, OrderPaymentFailed, OrderPlaced, OrderRef, Shipment, SubOrder, SubOrderCancelled, SubOrderConfirmed, SubOrderProgressed,
-    SubOrderRefundFailed, SubOrderRefunded, Totals,
+    Item, Order, OrderCancelled, OrderPaymentFailed, OrderPlaced, OrderRef, Shipment, SubOrder, SubOrderCancelled, SubOrderConfirmed,
+    SubOrderProgressed, SubOrderRefundFailed, SubOrderRefunded, Totals,
 };
 use api_tenants::{Business, Invite, StaffInvited, StaffRole, Store, Tenant};
 use kit_rpc::proto::Money;

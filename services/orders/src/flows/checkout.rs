@@ -105,17 +105,16 @@ impl Orders {
     async fn read_cart(&self, ctx: &Ctx, buyer: UserId) -> Result<Wanted, Error> {
         let request = ctx.as_service("orders").request(GetCartForCheckoutRequest { buyer_id: buyer.to_string() });
         let lines = self.callees.cart.clone().get_cart_for_checkout(request).await?.into_inner().lines;
-        let items: Vec<CheckoutItem> = lines
-            .into_iter()
-            .map(|line| CheckoutItem { tenant_id: line.tenant_id, variant_id: line.variant_id, quantity: line.quantity })
-            .collect();
+        let items: Vec<CheckoutItem> =
+            lines.into_iter().map(|line| CheckoutItem { tenant_id: line.tenant_id, variant_id: line.variant_id, quantity: line.quantity }).collect();
         from_items(&items)
     }
 
     /// The lines with the products as they are now, past every cache. Refuses what cannot be bought.
     pub(crate) async fn fresh_lines(&self, ctx: &Ctx, wanted: &Wanted) -> Result<Vec<(TenantId, String, Line)>, Error> {
         let tenants: Vec<TenantId> = wanted.keys().map(|(tenant, _)| *tenant).collect();
-        let named = |(tenant, variant): &(TenantId, Uuid)| VariantRef { tenant_id: tenant.to_string(), variant_id: VariantId::from(*variant).to_string() };
+        let named =
+            |(tenant, variant): &(TenantId, Uuid)| VariantRef { tenant_id: tenant.to_string(), variant_id: VariantId::from(*variant).to_string() };
         let variants = wanted.keys().map(named);
         let request = ctx.as_service("orders").request(GetVariantsRequest { variants: variants.collect(), fresh: true });
         let mut catalog = self.callees.catalog.clone();

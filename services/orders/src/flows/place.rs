@@ -42,7 +42,8 @@ pub(crate) async fn insert_all(db: Db, entries: Vec<NewEntry>) -> Result<Vec<Res
     let mut written: HashSet<Uuid> = orders::insert_orders(&mut tx, &rows).await?.into_iter().collect();
     // Should one batch hold an order twice, only its first entry brings the parts.
     let mut first: HashSet<Uuid> = HashSet::new();
-    let new: Vec<bool> = entries.iter().map(|entry| written.contains(&entry.whole.order.order_id) && first.insert(entry.whole.order.order_id)).collect();
+    let new: Vec<bool> =
+        entries.iter().map(|entry| written.contains(&entry.whole.order.order_id) && first.insert(entry.whole.order.order_id)).collect();
     written.clear();
     let kept = || entries.iter().zip(&new).filter(|(_, new)| **new).map(|(entry, _)| entry);
     let subs: Vec<_> = kept().flat_map(|entry| &entry.whole.subs).collect();
@@ -190,6 +191,7 @@ impl Orders {
 }
 
 fn check_return_url(url: &str) -> Result<(), Error> {
-    let fits = url.is_empty() || ((url.starts_with("https://") || url.starts_with("http://")) && !url.chars().any(|c| c.is_whitespace() || c.is_control()));
+    let fits =
+        url.is_empty() || ((url.starts_with("https://") || url.starts_with("http://")) && !url.chars().any(|c| c.is_whitespace() || c.is_control()));
     if fits { Ok(()) } else { Err(Error::invalid("return_url", "must begin with https:// or http://")) }
 }

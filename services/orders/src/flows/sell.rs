@@ -14,8 +14,23 @@ use crate::store::orders;
 use crate::view::{self, Reader};
 
 const EXPORT_HEADER: [&str; 17] = [
-    "number", "state", "placed_at", "recipient", "email", "country", "sku", "title", "options", "quantity", "unit_price", "line_total", "commission",
-    "sub_order_shipping", "sub_order_total", "currency", "shipping_method",
+    "number",
+    "state",
+    "placed_at",
+    "recipient",
+    "email",
+    "country",
+    "sku",
+    "title",
+    "options",
+    "quantity",
+    "unit_price",
+    "line_total",
+    "commission",
+    "sub_order_shipping",
+    "sub_order_total",
+    "currency",
+    "shipping_method",
 ];
 
 impl Orders {

@@ -53,9 +53,13 @@ pub(super) enum Money {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fact {
     /// Waits for the buyer (at the address) or for the bank (no address).
-    Pending { url: String },
+    Pending {
+        url: String,
+    },
     Authorised,
-    Declined { message: String },
+    Declined {
+        message: String,
+    },
     Captured,
     CaptureRefused,
     Voided,

@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn inputs() -> impl Strategy<Value = Vec<CancelInput>> {
-        use CancelInput::{AlreadyShipped, Refunded, RefundRefused, Restocked, Stopped, Unknown};
+        use CancelInput::{AlreadyShipped, RefundRefused, Refunded, Restocked, Stopped, Unknown};
         prop::collection::vec(prop::sample::select(vec![Stopped, AlreadyShipped, Restocked, Refunded, RefundRefused, Unknown]), 0..20)
     }
 

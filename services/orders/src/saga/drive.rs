@@ -5,9 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use api_inventory::{ConfirmReservationRequest, ReleaseReservationRequest, ReserveLine, ReserveRequest, RestockRequest};
 use api_orders::OrderId;
-use api_payments::{
-    AuthorizeRequest, CaptureRequest, MovementState, Payment, PaymentState, RefundRequest, Split, VoidRequest,
-};
+use api_payments::{AuthorizeRequest, CaptureRequest, MovementState, Payment, PaymentState, RefundRequest, Split, VoidRequest};
 use kit_core::{Clock, Code, TenantId, Time};
 use kit_db::{Db, Scope, log};
 use kit_rpc::{Ctx, problem_of, proto};

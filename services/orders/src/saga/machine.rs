@@ -11,8 +11,8 @@ use api_payments::PaymentId;
 use kit_core::Time;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use super::attempt::{Attempt, Fact};
 use super::attempt::Money;
+pub(crate) use super::attempt::{Attempt, Fact};
 use crate::model::OrderState;
 
 /// Grows when the stored form changes; older forms are then read by a match on it.
@@ -84,19 +84,29 @@ enum Hold {
 /// What became known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
-    Reserved { until: Time },
+    Reserved {
+        until: Time,
+    },
     /// Some line has too few pieces; the note says which, for people.
-    OutOfStock { note: String },
+    OutOfStock {
+        note: String,
+    },
     StockCommitted,
     StockLost,
     /// Inventory gave the hold up by itself.
     HoldExpired,
     Released,
     Restocked,
-    Payment { payment_id: PaymentId, fact: Fact },
+    Payment {
+        payment_id: PaymentId,
+        fact: Fact,
+    },
     /// The buyer tries another method.
     Retry(Attempt),
-    Cancel { why: Why, note: String },
+    Cancel {
+        why: Why,
+        note: String,
+    },
     /// What was asked last was not answered.
     Unknown,
     /// Time has passed.
@@ -121,12 +131,17 @@ pub(crate) enum Command {
 pub(crate) enum Tell {
     Reserved,
     PaymentPending,
-    PaymentFailed { message: String },
+    PaymentFailed {
+        message: String,
+    },
     /// Payment authorised, stock committed.
     Confirmed,
     /// Money captured.
     Paid,
-    Cancelled { why: Why, note: String },
+    Cancelled {
+        why: Why,
+        note: String,
+    },
     /// Captured money of a cancelled order went back.
     MoneyReturned,
     MoneyStuck,

@@ -72,7 +72,14 @@ impl Orders {
     }
 
     /// Notes what became known of a cancellation: part, order, timeline and events move together.
-    pub(crate) async fn note_cancel(&self, db: &mut PgConnection, ctx: &Ctx, order: OrderId, id: SubOrderId, input: CancelInput) -> Result<SubRow, Error> {
+    pub(crate) async fn note_cancel(
+        &self,
+        db: &mut PgConnection,
+        ctx: &Ctx,
+        order: OrderId,
+        id: SubOrderId,
+        input: CancelInput,
+    ) -> Result<SubRow, Error> {
         let now = self.clock.now();
         let mut order = orders::lock_orders(&mut *db, &[order.uuid()]).await?.pop().ok_or(Error::OrderNotFound)?;
         let mut sub = orders::lock_sub(&mut *db, id).await?;
@@ -109,7 +116,8 @@ impl Orders {
                 }
             }
             CancelCommand::Restock => {
-                let request = RestockRequest { restock_id: sub_order_id, reservation_id: order_id, lines: reserve_lines(whole, Some(sub.sub_order_id)) };
+                let request =
+                    RestockRequest { restock_id: sub_order_id, reservation_id: order_id, lines: reserve_lines(whole, Some(sub.sub_order_id)) };
                 match self.callees.inventory.clone().restock(own.request(request)).await {
                     Ok(_) => CancelInput::Restocked,
                     Err(status) => refused(&status, "restock").map_or(CancelInput::Unknown, |_| CancelInput::Unknown),

@@ -51,7 +51,11 @@ pub(crate) async fn get(db: &mut PgConnection, id: CheckoutId) -> Result<Checkou
 }
 
 pub(crate) async fn save_draft(db: &mut PgConnection, id: CheckoutId, draft: &Draft) -> Result<(), Error> {
-    let written = sqlx::query("update checkout set draft = $2, version = version + 1 where checkout_id = $1").bind(id.uuid()).bind(Json(draft)).execute(db).await?;
+    let written = sqlx::query("update checkout set draft = $2, version = version + 1 where checkout_id = $1")
+        .bind(id.uuid())
+        .bind(Json(draft))
+        .execute(db)
+        .await?;
     if written.rows_affected() == 1 { Ok(()) } else { Err(Error::CheckoutNotFound) }
 }
 
@@ -68,9 +72,11 @@ pub(crate) async fn renew_order_id(db: &mut PgConnection, id: CheckoutId, old: O
 
 /// Forgets checkouts that expired before a moment.
 pub(crate) async fn forget_expired(db: &mut PgConnection, before: Time) -> Result<u64, Error> {
-    let gone = sqlx::query("delete from checkout where checkout_id in (select checkout_id from checkout where expires_at < $1 order by expires_at limit 1000)")
-        .bind(before)
-        .execute(db)
-        .await?;
+    let gone = sqlx::query(
+        "delete from checkout where checkout_id in (select checkout_id from checkout where expires_at < $1 order by expires_at limit 1000)",
+    )
+    .bind(before)
+    .execute(db)
+    .await?;
     Ok(gone.rows_affected())
 }

@@ -167,7 +167,8 @@ pub(crate) async fn get_order(db: &mut PgConnection, id: OrderId) -> Result<Orde
 
 /// The sagas of orders, of those that exist.
 pub(crate) async fn sagas_of(db: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<(Uuid, Saga)>, Error> {
-    let rows: Vec<(Uuid, Json<Saga>)> = sqlx::query_as("select order_id, saga from buyer_order where order_id = any($1)").bind(ids).fetch_all(db).await?;
+    let rows: Vec<(Uuid, Json<Saga>)> =
+        sqlx::query_as("select order_id, saga from buyer_order where order_id = any($1)").bind(ids).fetch_all(db).await?;
     Ok(rows.into_iter().map(|(id, saga)| (id, saga.0)).collect())
 }
 

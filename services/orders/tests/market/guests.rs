@@ -21,7 +21,8 @@ async fn signing_up_keeps_the_cart_and_signing_in_merges_it() {
     let id = started.user.unwrap().user_id.parse().unwrap();
     let guest = Ctx { actor: Actor::Guest(id), ..stand.market.guest() };
     stand.add_to_cart(&guest, &anna, 2).await;
-    let sign_up = SignUpRequest { email: "bea@example.com".to_owned(), password: PASSWORD.to_owned(), name: "Bea".to_owned(), ..SignUpRequest::default() };
+    let sign_up =
+        SignUpRequest { email: "bea@example.com".to_owned(), password: PASSWORD.to_owned(), name: "Bea".to_owned(), ..SignUpRequest::default() };
     let signed_up = identity.sign_up(guest.request(sign_up)).await.unwrap().into_inner().session.unwrap();
     assert_eq!(signed_up.user.unwrap().user_id, id.to_string());
     let bea = stand.market.buyer_as(id);

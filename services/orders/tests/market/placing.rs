@@ -2,8 +2,8 @@
 
 use api_catalog::UpdateProductRequest;
 use api_orders::{
-    CheckoutItem, GetCheckoutRequest, GetInvoiceRequest, GetOrderRequest, ListAllOrdersRequest, ListOrdersRequest, ListSubOrdersRequest, NextActionKind,
-    OrderState, PlaceOrderRequest, ShippingChoice, StartCheckoutRequest, TrackOrderRequest, UpdateCheckoutRequest, WatchOrderRequest,
+    CheckoutItem, GetCheckoutRequest, GetInvoiceRequest, GetOrderRequest, ListAllOrdersRequest, ListOrdersRequest, ListSubOrdersRequest,
+    NextActionKind, OrderState, PlaceOrderRequest, ShippingChoice, StartCheckoutRequest, TrackOrderRequest, UpdateCheckoutRequest, WatchOrderRequest,
 };
 use kit_rpc::proto::Address;
 
@@ -36,7 +36,8 @@ async fn a_guest_buys_from_three_sellers_and_pays_once() {
     assert!(filled.missing.is_empty() && filled.parts.iter().all(|part| part.shipping_options.len() == 2), "{filled:#?}");
     let express = filled.parts[1].shipping_options.iter().find(|option| option.name == "Express").unwrap();
     let choice = ShippingChoice { tenant_id: filled.parts[1].tenant_id.clone(), shipping_method_id: express.shipping_method_id.clone() };
-    let choose = UpdateCheckoutRequest { checkout_id: filled.checkout_id.clone(), shipping_methods: vec![choice], ..UpdateCheckoutRequest::default() };
+    let choose =
+        UpdateCheckoutRequest { checkout_id: filled.checkout_id.clone(), shipping_methods: vec![choice], ..UpdateCheckoutRequest::default() };
     let chosen = stand.orders().update_checkout(guest.request(choose)).await.unwrap().into_inner().checkout.unwrap();
     let total = chosen.totals.clone().unwrap();
 
@@ -144,7 +145,13 @@ async fn a_price_that_changed_is_shown_before_it_is_paid() {
     let buyer = stand.market.buyer();
     let checkout = stand.checkout(&buyer, &[(&shop, 1)]).await;
     let item = &checkout.parts[0].items[0];
-    let input = api_catalog::VariantInput { variant_id: shop.variant.clone(), sku: "THING".to_owned(), price: Some(usd(1_500)), weight_grams: 500, ..Default::default() };
+    let input = api_catalog::VariantInput {
+        variant_id: shop.variant.clone(),
+        sku: "THING".to_owned(),
+        price: Some(usd(1_500)),
+        weight_grams: 500,
+        ..Default::default()
+    };
     let raise = UpdateProductRequest { product_id: item.product_id.clone(), variants: vec![input], ..UpdateProductRequest::default() };
     stand.catalog().update_product(shop.seller.request(raise)).await.unwrap();
     assert_eq!(reason(stand.place(&buyer, &checkout, "tok_visa").await), "PRICE_CHANGED");

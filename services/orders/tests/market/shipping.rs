@@ -1,8 +1,8 @@
 //! From the seller's shelf to the buyer's door.
 
 use api_fulfillment::{
-    AcceptFulfillmentOrderRequest, AddTrackingEventRequest, GetFulfillmentOrderRequest, GetPackingSlipRequest, MarkDeliveredRequest, PackFulfillmentOrderRequest,
-    ShipFulfillmentOrderRequest, ShipFulfillmentOrderResponse, ShipmentLine, ShipmentState,
+    AcceptFulfillmentOrderRequest, AddTrackingEventRequest, GetFulfillmentOrderRequest, GetPackingSlipRequest, MarkDeliveredRequest,
+    PackFulfillmentOrderRequest, ShipFulfillmentOrderRequest, ShipFulfillmentOrderResponse, ShipmentLine, ShipmentState,
 };
 use api_orders::{CancelSubOrderRequest, ExportSubOrdersRequest, GetSubOrderRequest, Order, OrderState};
 use tonic::Status;
@@ -44,13 +44,19 @@ async fn each_seller_ships_its_part_and_the_order_completes_when_all_have_arrive
 
     let foreign = GetFulfillmentOrderRequest { sub_order_id: of_anna.clone() };
     assert_eq!(reason(stand.fulfillment().get_fulfillment_order(ben.seller.request(foreign)).await), "FULFILLMENT_NOT_FOUND");
-    assert_eq!(reason(stand.orders().get_sub_order(ben.seller.request(GetSubOrderRequest { sub_order_id: of_anna.clone() })).await), "ORDER_NOT_FOUND");
+    assert_eq!(
+        reason(stand.orders().get_sub_order(ben.seller.request(GetSubOrderRequest { sub_order_id: of_anna.clone() })).await),
+        "ORDER_NOT_FOUND"
+    );
     assert_eq!(reason(ship(&stand, &anna, &of_anna, "1Z1", vec![]).await), "ILLEGAL_MOVE");
 
     accept(&stand, &anna, &of_anna).await;
     stand.market.settle().await;
     let now = stand.order(&buyer, &order.order_id).await;
-    assert_eq!((now.state(), part_of(&now, &anna).state(), part_of(&now, &ben).state()), (OrderState::Processing, OrderState::Processing, OrderState::Paid));
+    assert_eq!(
+        (now.state(), part_of(&now, &anna).state(), part_of(&now, &ben).state()),
+        (OrderState::Processing, OrderState::Processing, OrderState::Paid)
+    );
     let slip = GetPackingSlipRequest { sub_order_id: of_anna.clone() };
     assert!(stand.fulfillment().get_packing_slip(anna.seller.request(slip)).await.unwrap().into_inner().data.starts_with(b"%PDF-"));
     stand.fulfillment().pack_fulfillment_order(anna.seller.request(PackFulfillmentOrderRequest { sub_order_id: of_anna.clone() })).await.unwrap();

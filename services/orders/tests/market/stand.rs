@@ -14,9 +14,7 @@ use api_identity::identity_client::IdentityClient;
 use api_inventory::inventory_client::InventoryClient;
 use api_inventory::{GetStockRequest, ProveStockRequest, SetStockRequest, Stock, VariantKey};
 use api_orders::orders_client::OrdersClient;
-use api_orders::{
-    Checkout, CheckoutItem, GetOrderRequest, Order, OrderState, PlaceOrderRequest, PlaceOrderResponse, StartCheckoutRequest, SubOrder,
-};
+use api_orders::{Checkout, CheckoutItem, GetOrderRequest, Order, OrderState, PlaceOrderRequest, PlaceOrderResponse, StartCheckoutRequest, SubOrder};
 use api_payments::payments_client::PaymentsClient;
 use api_payments::{ListPaymentsRequest, Payment, ReceiveWebhookRequest, TrialBalanceRequest};
 use api_tenants::tenants_client::TenantsClient;
@@ -149,8 +147,19 @@ impl Stand {
     /// An approved store that sells one thing at this price and has this many.
     pub(crate) async fn shop(&self, name: &str, price: i64, pieces: i64) -> Shop {
         let mut tenants = TenantsClient::new(self.market.link("tenants"));
-        let business = Business { legal_name: name.to_owned(), contact_email: "shop@example.com".to_owned(), address: "1 Kiln Lane".to_owned(), ..Business::default() };
-        let apply = ApplyRequest { store_name: name.to_owned(), business: Some(business), country: "US".to_owned(), currency: "USD".to_owned(), ..ApplyRequest::default() };
+        let business = Business {
+            legal_name: name.to_owned(),
+            contact_email: "shop@example.com".to_owned(),
+            address: "1 Kiln Lane".to_owned(),
+            ..Business::default()
+        };
+        let apply = ApplyRequest {
+            store_name: name.to_owned(),
+            business: Some(business),
+            country: "US".to_owned(),
+            currency: "USD".to_owned(),
+            ..ApplyRequest::default()
+        };
         let owner = self.signed_up(&format!("{}@example.com", name.to_lowercase())).await;
         let applied = tenants.apply(owner.request(apply)).await.unwrap().into_inner().tenant.unwrap();
         let operator = self.market.operator(&["tenants.read", "tenants.write"]);
@@ -160,7 +169,8 @@ impl Stand {
         let permissions = ["catalog.write", "inventory.write", "orders.read", "orders.write", "fulfillment.read", "fulfillment.write"];
         let seller = self.market.seller(tenant, &permissions);
         let input = VariantInput { sku: "THING".to_owned(), price: Some(usd(price)), weight_grams: 500, ..VariantInput::default() };
-        let product = CreateProductRequest { title: format!("Thing of {name}"), variants: vec![input], activate: true, ..CreateProductRequest::default() };
+        let product =
+            CreateProductRequest { title: format!("Thing of {name}"), variants: vec![input], activate: true, ..CreateProductRequest::default() };
         let product = self.catalog().create_product(seller.request(product)).await.unwrap().into_inner().product.unwrap();
         let variant = product.variants[0].variant_id.clone();
         let shop = Shop { tenant, seller, variant };
@@ -206,7 +216,11 @@ impl Stand {
     }
 
     pub(crate) async fn try_checkout(&self, buyer: &Ctx, wanted: &[(&Shop, u32)]) -> Result<Checkout, Status> {
-        let item = |(shop, quantity): &(&Shop, u32)| CheckoutItem { tenant_id: shop.tenant.to_string(), variant_id: shop.variant.clone(), quantity: *quantity };
+        let item = |(shop, quantity): &(&Shop, u32)| CheckoutItem {
+            tenant_id: shop.tenant.to_string(),
+            variant_id: shop.variant.clone(),
+            quantity: *quantity,
+        };
         let start = StartCheckoutRequest {
             items: wanted.iter().map(item).collect(),
             email: "bea@example.com".to_owned(),
@@ -252,7 +266,8 @@ impl Stand {
     /// What must hold at any time: the ledger balances, stock is what its journal says.
     pub(crate) async fn all_adds_up(&self) {
         let operator = self.market.operator(&["payments.read", "health.read"]);
-        let ledger = PaymentsClient::new(self.market.link("payments")).trial_balance(operator.request(TrialBalanceRequest {})).await.unwrap().into_inner();
+        let ledger =
+            PaymentsClient::new(self.market.link("payments")).trial_balance(operator.request(TrialBalanceRequest {})).await.unwrap().into_inner();
         assert!(ledger.balanced, "{:?}", ledger.differences);
         let proof = ProveStockRequest { tenant_id: String::new() };
         let proof = InventoryClient::new(self.market.link("inventory")).prove_stock(operator.request(proof)).await.unwrap().into_inner();
@@ -279,7 +294,8 @@ async fn passing(clock: Clock, stop: CancellationToken) {
 /// What the REST edge does with a webhook: its body and headers, as they came.
 async fn hook(State(hooked): State<Hooked>, headers: HeaderMap, content: Bytes) -> StatusCode {
     let mut client = hooked.lock().unwrap().clone();
-    let headers: HashMap<String, String> = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
+    let headers: HashMap<String, String> =
+        headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
     let request = ReceiveWebhookRequest { psp: "sandbox".into(), content, content_type: "application/json".into(), headers };
     match client.receive_webhook(Ctx::anonymous("hook").request(request)).await {
         Ok(_) => StatusCode::OK,

@@ -94,7 +94,8 @@ fn agreed(wanted: &Authorisation) -> Result<Vec<Split>, Error> {
     let mut splits: Vec<Split> = Vec::with_capacity(wanted.splits.len());
     let mut sum = Money::zero(currency);
     for (index, terms) in wanted.splits.iter().enumerate() {
-        for (field, money) in [("goods", terms.goods), ("shipping", terms.shipping), ("tax", terms.tax), ("commission_fixed", terms.commission_fixed)] {
+        for (field, money) in [("goods", terms.goods), ("shipping", terms.shipping), ("tax", terms.tax), ("commission_fixed", terms.commission_fixed)]
+        {
             if money.currency != currency {
                 return Err(Error::wrong(format!("splits[{index}].{field}"), "must be in the currency of the payment"));
             }
@@ -118,5 +119,9 @@ fn agreed(wanted: &Authorisation) -> Result<Vec<Split>, Error> {
 /// so whoever asks again may have another; the first one counts.
 fn same_terms(there: &Payment, asked: &Payment) -> bool {
     let terms = |payment: &Payment| payment.splits.iter().map(|split| (split.sub_order, split.tenant, split.whole)).collect::<Vec<_>>();
-    there.order == asked.order && there.buyer == asked.buyer && there.amount_minor == asked.amount_minor && there.currency == asked.currency && terms(there) == terms(asked)
+    there.order == asked.order
+        && there.buyer == asked.buyer
+        && there.amount_minor == asked.amount_minor
+        && there.currency == asked.currency
+        && terms(there) == terms(asked)
 }

@@ -27,7 +27,13 @@ impl Payments {
     }
 
     /// A page of payments, newest first, and where the next begins.
-    pub(crate) async fn list(&self, order: Option<OrderId>, state: Option<State>, before: Option<Uuid>, limit: i64) -> Result<(Vec<Payment>, Option<Uuid>), Error> {
+    pub(crate) async fn list(
+        &self,
+        order: Option<OrderId>,
+        state: Option<State>,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<(Vec<Payment>, Option<Uuid>), Error> {
         let mut tx = self.begin().await?;
         let mut payments = store::payments::list(&mut tx, order, state, before, limit + 1).await?;
         tx.commit().await?;

@@ -33,8 +33,15 @@ pub(crate) enum Wish {
     Refused(Ask, Failure),
     /// The PSP did not answer.
     Silent,
-    Capture { id: CaptureId, portions: Vec<Portion> },
-    Refund { id: RefundId, portions: Vec<Portion>, reason: String },
+    Capture {
+        id: CaptureId,
+        portions: Vec<Portion>,
+    },
+    Refund {
+        id: RefundId,
+        portions: Vec<Portion>,
+        reason: String,
+    },
     Void,
 }
 

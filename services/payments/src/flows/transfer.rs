@@ -19,7 +19,14 @@ impl Payments {
         Ok((find(&done.captures, id.uuid(), payment)?, done))
     }
 
-    pub(crate) async fn refund(&self, ctx: &Ctx, payment: PaymentId, id: RefundId, portions: Vec<Portion>, reason: String) -> Result<(Movement, Payment), Error> {
+    pub(crate) async fn refund(
+        &self,
+        ctx: &Ctx,
+        payment: PaymentId,
+        id: RefundId,
+        portions: Vec<Portion>,
+        reason: String,
+    ) -> Result<(Movement, Payment), Error> {
         let reserved = self.changed(ctx, payment, Wish::Refund { id, portions, reason }).await?;
         let refund = find(&reserved.refunds, id.uuid(), payment)?;
         if !refund.is_pending() {

@@ -120,22 +120,26 @@ impl Payment {
         let mut facts = Vec::new();
         for seen in &seen.captures {
             if let Some(movement) = settle(&mut self.captures, seen, "cap")? {
-                facts.push(if movement.state == MovementState::Succeeded { Fact::Captured(self.divide(movement, Split::capture)?) } else { Fact::CaptureFailed(movement) });
+                facts.push(if movement.state == MovementState::Succeeded {
+                    Fact::Captured(self.divide(movement, Split::capture)?)
+                } else {
+                    Fact::CaptureFailed(movement)
+                });
             }
         }
         for seen in &seen.refunds {
             if let Some(movement) = settle(&mut self.refunds, seen, "rfn")? {
-                facts.push(if movement.state == MovementState::Succeeded { Fact::Refunded(self.divide(movement, Split::refund)?) } else { Fact::RefundFailed(movement) });
+                facts.push(if movement.state == MovementState::Succeeded {
+                    Fact::Refunded(self.divide(movement, Split::refund)?)
+                } else {
+                    Fact::RefundFailed(movement)
+                });
             }
         }
         Ok(facts)
     }
 
-    fn divide(
-        &mut self,
-        movement: Movement,
-        take: fn(&mut Split, i64, kit_core::Currency) -> Result<super::Parts, Error>,
-    ) -> Result<Settled, Error> {
+    fn divide(&mut self, movement: Movement, take: fn(&mut Split, i64, kit_core::Currency) -> Result<super::Parts, Error>) -> Result<Settled, Error> {
         let currency = self.currency;
         let mut divided = Vec::with_capacity(movement.portions.len());
         for portion in &movement.portions {

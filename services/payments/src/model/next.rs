@@ -13,8 +13,14 @@ pub(crate) enum Ask {
     /// By our key, when we do not know the PSP's id and must not start anything.
     Find,
     Retrieve,
-    Capture { id: CaptureId, amount_minor: i64 },
-    Refund { id: RefundId, amount_minor: i64 },
+    Capture {
+        id: CaptureId,
+        amount_minor: i64,
+    },
+    Refund {
+        id: RefundId,
+        amount_minor: i64,
+    },
     Cancel,
 }
 
@@ -41,7 +47,8 @@ impl Payment {
             Phase::Created | Phase::Unknown if unheard_of => return Some(Ask::Authorise),
             _ => {}
         }
-        let pending = |movements: &[Movement]| movements.iter().find(|movement| movement.is_pending()).map(|movement| (movement.id, movement.amount_minor()));
+        let pending =
+            |movements: &[Movement]| movements.iter().find(|movement| movement.is_pending()).map(|movement| (movement.id, movement.amount_minor()));
         if let Some((id, amount_minor)) = pending(&self.captures) {
             return Some(Ask::Capture { id: id.into(), amount_minor });
         }

@@ -45,7 +45,9 @@ impl Parts {
         let weights = [self.payable, self.commission, self.shipping, self.tax].map(|part| u64::try_from(part).unwrap_or_default());
         let shares = allocate(Money::new(amount_minor, currency), &weights)?;
         match shares.as_slice() {
-            [payable, commission, shipping, tax] => Ok(Self { payable: payable.minor, commission: commission.minor, shipping: shipping.minor, tax: tax.minor }),
+            [payable, commission, shipping, tax] => {
+                Ok(Self { payable: payable.minor, commission: commission.minor, shipping: shipping.minor, tax: tax.minor })
+            }
             _ => Err(MoneyError::NoWeights),
         }
     }
@@ -80,7 +82,14 @@ impl Split {
         let wanted = terms.goods.share(terms.commission_bps)?.plus(terms.commission_fixed)?;
         let commission = wanted.minor.min(terms.goods.minor);
         let whole = Parts { payable: terms.goods.minor - commission, commission, shipping: terms.shipping.minor, tax: terms.tax.minor };
-        Ok(Self { sub_order: terms.sub_order, tenant: terms.tenant, commission_bps: terms.commission_bps, whole, captured: Parts::default(), refunded: Parts::default() })
+        Ok(Self {
+            sub_order: terms.sub_order,
+            tenant: terms.tenant,
+            commission_bps: terms.commission_bps,
+            whole,
+            captured: Parts::default(),
+            refunded: Parts::default(),
+        })
     }
 
     /// Records that this much was captured; answers how it divides.

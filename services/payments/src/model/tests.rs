@@ -23,7 +23,16 @@ fn payment(splits: &[(i64, i64, i64, u32)]) -> Payment {
     let split = |(number, (goods, shipping, tax, commission_bps)): (usize, &(i64, i64, i64, u32))| {
         let tenant = TenantId::from(Uuid::from_u128(u128::try_from(number % 2).unwrap() + 100));
         let commission_fixed = euros(30);
-        Split::agreed(&SplitTerms { sub_order: sub_order(number), tenant, goods: euros(*goods), shipping: euros(*shipping), tax: euros(*tax), commission_bps: *commission_bps, commission_fixed }).unwrap()
+        Split::agreed(&SplitTerms {
+            sub_order: sub_order(number),
+            tenant,
+            goods: euros(*goods),
+            shipping: euros(*shipping),
+            tax: euros(*tax),
+            commission_bps: *commission_bps,
+            commission_fixed,
+        })
+        .unwrap()
     };
     let splits: Vec<Split> = splits.iter().enumerate().map(split).collect();
     Payment {
@@ -92,7 +101,12 @@ fn an_answer_that_never_came_is_asked_for_again_with_growing_pauses() {
     payment.begin(now());
     let pause = |payment: &Payment| (payment.next_ask_at.unwrap() - now()).num_seconds();
     assert_eq!(pause(&payment), 15, "the first request is given time to answer");
-    let pauses: Vec<i64> = (0..12).map(|_| { payment.silent(now()); pause(&payment) }).collect();
+    let pauses: Vec<i64> = (0..12)
+        .map(|_| {
+            payment.silent(now());
+            pause(&payment)
+        })
+        .collect();
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
     assert_eq!((payment.state(), payment.next_ask()), (State::Unknown, Some(Ask::Authorise)), "with the same key");
     assert_eq!(observe(&mut payment, 1, SeenStatus::Authorised), [Fact::Authorised]);
@@ -153,7 +167,9 @@ enum Step {
     Refund(Vec<(usize, i64)>),
     Void,
     /// The PSP carries out what is open, or refuses it.
-    Carry { refuse: bool },
+    Carry {
+        refuse: bool,
+    },
     /// One of the PSP's records so far reaches us, in any order, any number of times.
     Tell(usize),
 }
@@ -236,8 +252,13 @@ impl History {
         }
         assert_eq!(self.balances.values().sum::<i64>(), 0, "the ledger sums to zero");
         assert_eq!(self.moved, payment.captured_minor() - payment.refunded_minor());
-        let wished = |movements: &[Movement]| movements.iter().filter(|movement| movement.state != MovementState::Failed).map(Movement::amount_minor).sum::<i64>();
-        assert!(wished(&payment.captures) <= payment.amount_minor && wished(&payment.refunds) <= payment.captured_minor(), "nothing is reserved twice");
+        let wished = |movements: &[Movement]| {
+            movements.iter().filter(|movement| movement.state != MovementState::Failed).map(Movement::amount_minor).sum::<i64>()
+        };
+        assert!(
+            wished(&payment.captures) <= payment.amount_minor && wished(&payment.refunds) <= payment.captured_minor(),
+            "nothing is reserved twice"
+        );
     }
 }
 

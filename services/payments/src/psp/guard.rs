@@ -89,7 +89,8 @@ impl Guarded {
             let started = Instant::now();
             let answer = self.once(&request).await;
             let outcome = outcome(&answer);
-            metrics::histogram!("psp_request_seconds", "psp" => self.name, "operation" => operation, "outcome" => outcome).record(started.elapsed().as_secs_f64());
+            metrics::histogram!("psp_request_seconds", "psp" => self.name, "operation" => operation, "outcome" => outcome)
+                .record(started.elapsed().as_secs_f64());
             match answer {
                 Err(PspError::NotDone(_)) if attempt < self.limits.tries && !self.breaker().is_open(Instant::now()) => {
                     // Full jitter, so that many waiting requests do not come back together.

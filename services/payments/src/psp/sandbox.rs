@@ -43,7 +43,12 @@ impl Sandbox {
         if config.public_url.is_empty() {
             config.public_url.clone_from(&config.url);
         }
-        let client = reqwest::Client::builder().timeout(limits.timeout()).pool_max_idle_per_host(limits.max_concurrent).tcp_nodelay(true).no_proxy().build()?;
+        let client = reqwest::Client::builder()
+            .timeout(limits.timeout())
+            .pool_max_idle_per_host(limits.max_concurrent)
+            .tcp_nodelay(true)
+            .no_proxy()
+            .build()?;
         Ok(Self { config, client })
     }
 
@@ -238,7 +243,12 @@ impl Record {
     fn sighting(self) -> Result<Sighting, String> {
         let currency: Currency = self.currency.parse().map_err(|error| format!("{error}"))?;
         let movements = |list: Vec<MovementBody>| {
-            let seen = |m: MovementBody| SeenMovement { reference: m.reference, state: m.status, amount_minor: m.amount_minor, failure: m.failure.map(Into::into) };
+            let seen = |m: MovementBody| SeenMovement {
+                reference: m.reference,
+                state: m.status,
+                amount_minor: m.amount_minor,
+                failure: m.failure.map(Into::into),
+            };
             list.into_iter().map(seen).collect()
         };
         Ok(Sighting {
@@ -266,8 +276,11 @@ impl Record {
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
     let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    digits.chunks_exact(2).map(|pair| match pair {
-        [high, low] => u8::try_from(high * 16 + low).ok(),
-        _ => None,
-    }).collect()
+    digits
+        .chunks_exact(2)
+        .map(|pair| match pair {
+            [high, low] => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        })
+        .collect()
 }

@@ -93,7 +93,13 @@ pub(crate) async fn page(db: &mut PgConnection, order: Option<OrderId>, before: 
 }
 
 /// The ids of a page of entries that touch accounts of a tenant, newest first.
-pub(crate) async fn page_of_tenant(db: &mut PgConnection, tenant: TenantId, order: Option<OrderId>, before: Option<Uuid>, limit: i64) -> Result<Vec<Uuid>, Error> {
+pub(crate) async fn page_of_tenant(
+    db: &mut PgConnection,
+    tenant: TenantId,
+    order: Option<OrderId>,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Uuid>, Error> {
     let ids = sqlx::query_scalar(
         "select distinct posting.entry_id from ledger_posting posting join ledger_entry entry on entry.entry_id = posting.entry_id
          where posting.tenant_id = $1 and ($2::uuid is null or entry.order_id = $2) and ($3::uuid is null or posting.entry_id < $3)

@@ -71,12 +71,13 @@ pub(crate) async fn list(db: &mut PgConnection, buyer: UserId) -> Result<Vec<Met
 
 /// A method of this buyer; somebody else's does not exist.
 pub(crate) async fn get(db: &mut PgConnection, buyer: UserId, id: MethodId) -> Result<Method, Error> {
-    let row: Option<Row> =
-        sqlx::query_as("select method_id, psp, token, brand, last4, exp_month, exp_year, created_at from payment_method where buyer_id = $1 and method_id = $2")
-            .bind(buyer.uuid())
-            .bind(id.uuid())
-            .fetch_optional(db)
-            .await?;
+    let row: Option<Row> = sqlx::query_as(
+        "select method_id, psp, token, brand, last4, exp_month, exp_year, created_at from payment_method where buyer_id = $1 and method_id = $2",
+    )
+    .bind(buyer.uuid())
+    .bind(id.uuid())
+    .fetch_optional(db)
+    .await?;
     row.map(Into::into).ok_or(Error::MethodNotFound(id))
 }
 

@@ -84,7 +84,8 @@ pub(crate) async fn insert(db: &mut PgConnection, payments: Vec<Payment>) -> Res
 
 /// Locks payments for the rest of the transaction, in the order of their ids so that two batches cannot deadlock.
 pub(crate) async fn lock(db: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<PaymentId, Payment>, Error> {
-    let rows: Vec<Json<Payment>> = sqlx::query_scalar("select body from payment where payment_id = any($1) order by payment_id for update").bind(ids).fetch_all(db).await?;
+    let rows: Vec<Json<Payment>> =
+        sqlx::query_scalar("select body from payment where payment_id = any($1) order by payment_id for update").bind(ids).fetch_all(db).await?;
     Ok(rows.into_iter().map(|Json(payment)| (payment.id, payment)).collect())
 }
 
@@ -124,18 +125,29 @@ pub(crate) async fn get_all(db: &mut PgConnection, ids: &[Uuid]) -> Result<HashM
 
 /// Which version of the PSP's record we have seen of each payment.
 pub(crate) async fn versions(db: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<PaymentId, i64>, Error> {
-    let rows: Vec<(Uuid, i64)> = sqlx::query_as("select payment_id, psp_version from payment where payment_id = any($1)").bind(ids).fetch_all(db).await?;
+    let rows: Vec<(Uuid, i64)> =
+        sqlx::query_as("select payment_id, psp_version from payment where payment_id = any($1)").bind(ids).fetch_all(db).await?;
     Ok(rows.into_iter().map(|(id, version)| (id.into(), version)).collect())
 }
 
 /// Payments whose PSP must be asked, the longest overdue first.
 pub(crate) async fn due(db: &mut PgConnection, now: Time, limit: i64) -> Result<Vec<PaymentId>, Error> {
-    let ids: Vec<Uuid> = sqlx::query_scalar("select payment_id from payment where next_ask_at <= $1 order by next_ask_at limit $2").bind(now).bind(limit).fetch_all(db).await?;
+    let ids: Vec<Uuid> = sqlx::query_scalar("select payment_id from payment where next_ask_at <= $1 order by next_ask_at limit $2")
+        .bind(now)
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
 /// A page of payments, newest first.
-pub(crate) async fn list(db: &mut PgConnection, order: Option<OrderId>, state: Option<State>, before: Option<Uuid>, limit: i64) -> Result<Vec<Payment>, Error> {
+pub(crate) async fn list(
+    db: &mut PgConnection,
+    order: Option<OrderId>,
+    state: Option<State>,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Payment>, Error> {
     let rows: Vec<Json<Payment>> = sqlx::query_scalar(
         "select body from payment
          where ($1::uuid is null or order_id = $1) and ($2::text is null or state = $2) and ($3::uuid is null or payment_id < $3)

@@ -14,7 +14,12 @@ pub(crate) struct Delivery {
 }
 
 pub(crate) async fn insert_delivery(db: &mut PgConnection, psp: &str, body: &[u8], now: Time) -> Result<i64, Error> {
-    let number = sqlx::query_scalar("insert into webhook_delivery (psp, body, received_at) values ($1, $2, $3) returning number").bind(psp).bind(body).bind(now).fetch_one(db).await?;
+    let number = sqlx::query_scalar("insert into webhook_delivery (psp, body, received_at) values ($1, $2, $3) returning number")
+        .bind(psp)
+        .bind(body)
+        .bind(now)
+        .fetch_one(db)
+        .await?;
     Ok(number)
 }
 
@@ -33,7 +38,11 @@ pub(crate) async fn insert_events(db: &mut PgConnection, psp: &str, number: i64,
 
 /// Deliveries to process, oldest first; those that another process is at are left to it.
 pub(crate) async fn take(db: &mut PgConnection, limit: i64) -> Result<Vec<Delivery>, Error> {
-    let rows = sqlx::query_as("select number, psp, body from webhook_delivery where processed_at is null order by number limit $1 for update skip locked").bind(limit).fetch_all(db).await?;
+    let rows =
+        sqlx::query_as("select number, psp, body from webhook_delivery where processed_at is null order by number limit $1 for update skip locked")
+            .bind(limit)
+            .fetch_all(db)
+            .await?;
     Ok(rows)
 }
 

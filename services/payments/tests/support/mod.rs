@@ -6,8 +6,8 @@ use std::time::Duration;
 use api_orders::{OrderId, SubOrderId};
 use api_payments::payments_client::PaymentsClient;
 use api_payments::{
-    AuthorizeRequest, CaptureRequest, GetPaymentRequest, Payment, PaymentId, PaymentState, PaymentsEvent, ReceiveWebhookRequest, RefundRequest, Split, SubOrderAmount,
-    TrialBalanceRequest, payments_event,
+    AuthorizeRequest, CaptureRequest, GetPaymentRequest, Payment, PaymentId, PaymentState, PaymentsEvent, ReceiveWebhookRequest, RefundRequest,
+    Split, SubOrderAmount, TrialBalanceRequest, payments_event,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -256,7 +256,8 @@ async fn passing(clock: Clock, stop: CancellationToken) {
 
 /// What the REST edge does with a webhook: its body and headers, as they came.
 async fn hook(State(mut client): State<Client>, headers: HeaderMap, content: Bytes) -> StatusCode {
-    let headers: HashMap<String, String> = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
+    let headers: HashMap<String, String> =
+        headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
     let request = ReceiveWebhookRequest { psp: "sandbox".into(), content, content_type: "application/json".into(), headers };
     match client.receive_webhook(Ctx::anonymous("hook").request(request)).await {
         Ok(_) => StatusCode::OK,

@@ -65,7 +65,10 @@ impl Search {
         let home = Arc::new(home);
         Self(Arc::new(Inner {
             feeder: Feeder::new(db.clone(), Arc::clone(&home), Arc::clone(&config)),
-            answers: Cache::builder().max_capacity(config.answer_cache_entries).time_to_live(Duration::from_secs(config.answer_cache_seconds)).build(),
+            answers: Cache::builder()
+                .max_capacity(config.answer_cache_entries)
+                .time_to_live(Duration::from_secs(config.answer_cache_seconds))
+                .build(),
             cards: Cache::new(config.hit_cache_entries),
             listings: Cache::builder().max_capacity(config.listing_cache_entries).time_to_live(LISTING_FOR).build(),
             changed: Cache::builder().time_to_live(CHANGED_FOR).build(),

@@ -68,7 +68,13 @@ impl Search {
         let attributes = attributes(&request.attributes)?;
         let searcher = self.0.home.live().searcher();
         let (spelling, synonyms) = (self.spelling(), self.synonyms());
-        let reader = Reader { searcher: &searcher, fields: &self.0.home.fields, spelling: &spelling, synonyms: &synonyms, max_words: self.0.config.query_words };
+        let reader = Reader {
+            searcher: &searcher,
+            fields: &self.0.home.fields,
+            spelling: &spelling,
+            synonyms: &synonyms,
+            max_words: self.0.config.query_words,
+        };
         let plan = reader.plan(&request.query);
         let question = question(request);
         let after = after(&request.cursor, question)?;
@@ -88,14 +94,22 @@ impl Search {
         self.shown(request, &attributes, &collect, &spelling, page)
     }
 
-    fn shown(&self, request: &api::SearchRequest, attributes: &[(String, String)], collect: &Collect, spelling: &Spelling, page: Page<'_>) -> Result<api::SearchResponse, Error> {
+    fn shown(
+        &self,
+        request: &api::SearchRequest,
+        attributes: &[(String, String)],
+        collect: &Collect,
+        spelling: &Spelling,
+        page: Page<'_>,
+    ) -> Result<api::SearchResponse, Error> {
         let Page { searcher, plan, mut found, required, question } = page;
         let relaxed = found.total > 0 && required < plan.clauses.len();
         let wanted = limit(request.limit);
         let more = found.top.len() > wanted;
         found.top.truncate(wanted);
         let last = found.top.last().filter(|_| more);
-        let next_cursor = last.map(|last| After { key: last.key, id: last.id, required: u32::try_from(required).unwrap_or(u32::MAX), question }.write());
+        let next_cursor =
+            last.map(|last| After { key: last.key, id: last.id, required: u32::try_from(required).unwrap_or(u32::MAX), question }.write());
         let dropped_words = match found.top.first() {
             // What the best hit does not have.
             Some(best) if relaxed => matches(searcher, plan, best)?.into_iter().filter(|(_, score)| score.is_none()).map(|(word, _)| word).collect(),
@@ -229,7 +243,8 @@ fn commoner(query: &str, spelling: &Spelling) -> Option<String> {
         .into_iter()
         .map(|word| {
             let enough = spelling.count(&word.text).max(1).saturating_mul(MUCH_COMMONER);
-            let better = spelling.corrections(&word.text, 1).first().filter(|better| spelling.count(better) >= enough).map(|better| (*better).to_owned());
+            let better =
+                spelling.corrections(&word.text, 1).first().filter(|better| spelling.count(better) >= enough).map(|better| (*better).to_owned());
             changed |= better.is_some();
             better.unwrap_or(word.text)
         })
@@ -253,20 +268,28 @@ fn sort(request: &api::SearchRequest) -> Sort {
 }
 
 fn price_range(request: &api::SearchRequest) -> Result<Option<(u64, u64)>, Error> {
-    let bound = |bound: Option<i64>, field| bound.map(|minor| u64::try_from(minor).map_err(|_| Error::Invalid { field, message: "must not be negative" })).transpose();
+    let bound = |bound: Option<i64>, field| {
+        bound.map(|minor| u64::try_from(minor).map_err(|_| Error::Invalid { field, message: "must not be negative" })).transpose()
+    };
     let from = bound(request.price_min_minor, "price_min_minor")?;
     let to = bound(request.price_max_minor, "price_max_minor")?;
     match (from, to) {
         (None, None) => Ok(None),
         (from, to) => {
             let range = (from.unwrap_or(0), to.unwrap_or(u64::MAX));
-            if range.0 <= range.1 { Ok(Some(range)) } else { Err(Error::Invalid { field: "price_max_minor", message: "must not be less than price_min_minor" }) }
+            if range.0 <= range.1 {
+                Ok(Some(range))
+            } else {
+                Err(Error::Invalid { field: "price_max_minor", message: "must not be less than price_min_minor" })
+            }
         }
     }
 }
 
 fn attributes(asked: &[String]) -> Result<Vec<(String, String)>, Error> {
-    let pair = |text: &String| text.split_once('=').filter(|(key, value)| !key.is_empty() && !value.is_empty()).map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let pair = |text: &String| {
+        text.split_once('=').filter(|(key, value)| !key.is_empty() && !value.is_empty()).map(|(key, value)| (key.to_owned(), value.to_owned()))
+    };
     asked.iter().map(|text| pair(text).ok_or(Error::Invalid { field: "attributes", message: "must be key=value" })).collect()
 }
 

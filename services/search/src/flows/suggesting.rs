@@ -56,8 +56,10 @@ impl Search {
         let reader = Reader { searcher: &searcher, fields, spelling: &spelling, synonyms: &synonyms, max_words: self.0.config.query_words };
         let words: Vec<Word> = text::words(&request.query);
         let Some((typed, before)) = words.split_last() else { return Ok(Vec::new()) };
-        let mut parts: Vec<(Occur, Box<dyn Query>)> = before.iter().filter(|word| !word.is_stop()).filter_map(|word| reader.word(&word.text)).map(|query| (Occur::Must, query)).collect();
-        let completions: Vec<Box<dyn Query>> = spelling.beginning_with(&typed.text, COMPLETIONS).into_iter().filter_map(|word| reader.word(word)).collect();
+        let mut parts: Vec<(Occur, Box<dyn Query>)> =
+            before.iter().filter(|word| !word.is_stop()).filter_map(|word| reader.word(&word.text)).map(|query| (Occur::Must, query)).collect();
+        let completions: Vec<Box<dyn Query>> =
+            spelling.beginning_with(&typed.text, COMPLETIONS).into_iter().filter_map(|word| reader.word(word)).collect();
         if completions.is_empty() {
             return Ok(Vec::new());
         }

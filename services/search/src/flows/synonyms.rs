@@ -29,7 +29,9 @@ impl Search {
         let term = phrase(term).ok_or(Error::Invalid { field: "term", message: "must have a word" })?;
         let mut said: Vec<String> = Vec::new();
         for synonym in &synonyms {
-            let synonym = phrase(synonym).filter(|synonym| *synonym != term).ok_or(Error::Invalid { field: "synonyms", message: "must be words other than the term, of at most 60 characters" })?;
+            let synonym = phrase(synonym)
+                .filter(|synonym| *synonym != term)
+                .ok_or(Error::Invalid { field: "synonyms", message: "must be words other than the term, of at most 60 characters" })?;
             if !said.contains(&synonym) {
                 said.push(synonym);
             }

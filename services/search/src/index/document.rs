@@ -119,7 +119,8 @@ fn add_columns(fields: &Fields, document: &mut TantivyDocument, stored: &Stored,
 }
 
 fn attribute_text(stored: &Stored) -> String {
-    let attributes = stored.product.attributes.iter().map(|attribute| format!("{} {} {}", attribute.name, attribute.values.join(" "), attribute.unit));
+    let attributes =
+        stored.product.attributes.iter().map(|attribute| format!("{} {} {}", attribute.name, attribute.values.join(" "), attribute.unit));
     let options = stored.product.variants.iter().flat_map(|variant| variant.options.iter().map(|option| option.value.clone()));
     attributes.chain(options).chain(stored.product.tags.iter().cloned()).collect::<Vec<_>>().join(" ")
 }

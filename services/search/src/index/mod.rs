@@ -59,7 +59,10 @@ pub(crate) mod column {
 impl Fields {
     pub(crate) fn new() -> Self {
         let mut schema = Schema::builder();
-        let indexed = |option| TextOptions::default().set_indexing_options(TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(option).set_fieldnorms(true));
+        let indexed = |option| {
+            TextOptions::default()
+                .set_indexing_options(TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(option).set_fieldnorms(true))
+        };
         let scored = indexed(IndexRecordOption::WithFreqs);
         let fast = NumericOptions::default().set_fast();
         let product = schema.add_text_field("product", STRING);
@@ -82,7 +85,25 @@ impl Fields {
         let id_low = schema.add_u64_field(column::ID_LOW, fast);
         let schema = schema.build();
         Self {
-            schema, product, title, brand, category, attributes, description, codes, words, categories, seller, card, brand_hash, variants, currency, values, listed, id_high, id_low,
+            schema,
+            product,
+            title,
+            brand,
+            category,
+            attributes,
+            description,
+            codes,
+            words,
+            categories,
+            seller,
+            card,
+            brand_hash,
+            variants,
+            currency,
+            values,
+            listed,
+            id_high,
+            id_low,
         }
     }
 }

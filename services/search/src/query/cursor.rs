@@ -30,7 +30,12 @@ impl After {
         let (id, rest) = rest.split_first_chunk::<16>()?;
         let (required, rest) = rest.split_first_chunk::<4>()?;
         let question: &[u8; 8] = rest.try_into().ok()?;
-        Some(Self { key: u64::from_be_bytes(*key), id: u128::from_be_bytes(*id), required: u32::from_be_bytes(*required), question: u64::from_be_bytes(*question) })
+        Some(Self {
+            key: u64::from_be_bytes(*key),
+            id: u128::from_be_bytes(*id),
+            required: u32::from_be_bytes(*required),
+            question: u64::from_be_bytes(*question),
+        })
     }
 }
 

@@ -36,7 +36,13 @@ where
 {
     /// Category, brand, price, seller, availability, then attributes by how many listings have them; empty ones are left out.
     pub(crate) fn facets(&self, counts: &Counts) -> Result<Vec<api::Facet>, Error> {
-        let mut facets = vec![self.categories(&counts.categories)?, self.brands(&counts.brands)?, self.prices(counts), self.sellers(&counts.sellers)?, self.availability(counts)];
+        let mut facets = vec![
+            self.categories(&counts.categories)?,
+            self.brands(&counts.brands)?,
+            self.prices(counts),
+            self.sellers(&counts.sellers)?,
+            self.availability(counts),
+        ];
         facets.extend(self.attributes(&counts.values)?);
         facets.retain(|facet| !facet.values.is_empty());
         Ok(facets)
@@ -48,7 +54,13 @@ where
         for (hash, tally) in self.most(tallies, |hash| selected.contains_key(&hash)) {
             let card = (self.card)(&tally)?;
             let brand = card.hit.as_ref().map(|hit| hit.brand.clone()).unwrap_or_default();
-            values.push(api::FacetValue { value: brand.clone(), label: brand, count: tally.count, selected: selected.contains_key(&hash), ..Default::default() });
+            values.push(api::FacetValue {
+                value: brand.clone(),
+                label: brand,
+                count: tally.count,
+                selected: selected.contains_key(&hash),
+                ..Default::default()
+            });
         }
         for (hash, brand) in &selected {
             if !tallies.contains_key(hash) {
@@ -64,7 +76,13 @@ where
         for (hash, tally) in self.most(tallies, |hash| selected.contains(&hash)) {
             let card = (self.card)(&tally)?;
             let Some(hit) = &card.hit else { continue };
-            values.push(api::FacetValue { value: hit.tenant_id.clone(), label: hit.store_name.clone(), count: tally.count, selected: selected.contains(&hash), ..Default::default() });
+            values.push(api::FacetValue {
+                value: hit.tenant_id.clone(),
+                label: hit.store_name.clone(),
+                count: tally.count,
+                selected: selected.contains(&hash),
+                ..Default::default()
+            });
         }
         Ok(facet("seller", "Seller", values))
     }
@@ -98,17 +116,27 @@ where
     }
 
     fn prices(&self, counts: &Counts) -> api::Facet {
-        let edge = |place: Option<usize>| place.and_then(|place| PRICE_EDGES.get(place)).map_or(0, |edge| i64::try_from(edge.saturating_mul(self.unit)).unwrap_or(i64::MAX));
+        let edge = |place: Option<usize>| {
+            place.and_then(|place| PRICE_EDGES.get(place)).map_or(0, |edge| i64::try_from(edge.saturating_mul(self.unit)).unwrap_or(i64::MAX))
+        };
         let bucket = |(place, count): (usize, &u64)| {
             let (from_minor, to_minor) = (edge(place.checked_sub(1)), edge(Some(place)));
-            let chosen = self.selected.price.is_some_and(|(from, to)| i64::try_from(from) == Ok(from_minor) && i64::try_from(to).is_ok_and(|to| to + 1 == to_minor || to == to_minor));
+            let chosen = self.selected.price.is_some_and(|(from, to)| {
+                i64::try_from(from) == Ok(from_minor) && i64::try_from(to).is_ok_and(|to| to + 1 == to_minor || to == to_minor)
+            });
             api::FacetValue { count: *count, selected: chosen, from_minor, to_minor, ..Default::default() }
         };
         facet("price", "Price", counts.prices.iter().enumerate().filter(|(_, count)| **count > 0).map(bucket).collect())
     }
 
     fn availability(&self, counts: &Counts) -> api::Facet {
-        let value = api::FacetValue { value: "true".to_owned(), label: "In stock".to_owned(), count: counts.available, selected: self.selected.available_only, ..Default::default() };
+        let value = api::FacetValue {
+            value: "true".to_owned(),
+            label: "In stock".to_owned(),
+            count: counts.available,
+            selected: self.selected.available_only,
+            ..Default::default()
+        };
         facet("availability", "Availability", Some(value).filter(|value| value.count > 0 || value.selected).into_iter().collect())
     }
 
@@ -132,7 +160,13 @@ where
                 let Some(found) = card.values.iter().find(|value| value_hash(&value.key, &value.value) == hash) else { continue };
                 let label = if found.unit.is_empty() { found.value.clone() } else { format!("{} {}", found.value, found.unit) };
                 named.get_or_insert_with(|| (format!("attribute:{}", found.key), found.name.clone()));
-                values.push(api::FacetValue { value: found.value.clone(), label, count: tally.count, selected: selected.contains(&hash), ..Default::default() });
+                values.push(api::FacetValue {
+                    value: found.value.clone(),
+                    label,
+                    count: tally.count,
+                    selected: selected.contains(&hash),
+                    ..Default::default()
+                });
             }
             if let Some((field, label)) = named {
                 facets.push(facet(&field, &label, values));

@@ -111,8 +111,13 @@ impl Reader<'_> {
     fn guesses(&self, unit: &Unit, last: bool) -> (Vec<Box<dyn Query>>, Option<String>) {
         let [word] = unit.words.as_slice() else { return (Vec::new(), None) };
         if last && word.text.len() >= SHORTEST_COMPLETED {
-            let completions: Vec<Box<dyn Query>> =
-                self.spelling.beginning_with(&word.text, COMPLETIONS).into_iter().filter_map(|word| self.all_of(std::iter::once(word))).map(|query| boosted(query, COMPLETION)).collect();
+            let completions: Vec<Box<dyn Query>> = self
+                .spelling
+                .beginning_with(&word.text, COMPLETIONS)
+                .into_iter()
+                .filter_map(|word| self.all_of(std::iter::once(word)))
+                .map(|query| boosted(query, COMPLETION))
+                .collect();
             if !completions.is_empty() {
                 return (completions, None);
             }
@@ -173,7 +178,8 @@ impl Reader<'_> {
     }
 
     fn phrase(&self, units: &[Unit]) -> Option<Box<dyn Query>> {
-        let stems: Vec<Term> = units.iter().flat_map(|unit| &unit.words).map(|word| Term::from_field_text(self.fields.title, &text::stem(&word.text))).collect();
+        let stems: Vec<Term> =
+            units.iter().flat_map(|unit| &unit.words).map(|word| Term::from_field_text(self.fields.title, &text::stem(&word.text))).collect();
         let mut distinct = stems.clone();
         distinct.sort();
         distinct.dedup();

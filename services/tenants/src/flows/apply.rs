@@ -111,6 +111,10 @@ impl Tenants {
             let listed = self.identity.clone().list_countries(ctx.request(ListCountriesRequest {})).await?;
             Ok::<_, Error>(listed.into_inner().countries.into_iter().map(|country| country.code).collect())
         });
-        if known.await?.iter().any(|known| known == code) { Ok(()) } else { Err(Error::invalid("country", "is not an ISO 3166-1 alpha-2 code, as in GB")) }
+        if known.await?.iter().any(|known| known == code) {
+            Ok(())
+        } else {
+            Err(Error::invalid("country", "is not an ISO 3166-1 alpha-2 code, as in GB"))
+        }
     }
 }

@@ -55,8 +55,15 @@ impl Tenants {
     pub(crate) async fn list_mine(&self, user: UserId) -> Result<Vec<(Tenant, Option<StaffRole>)>, Error> {
         let mut tx = self.begin(Scope::Platform).await?;
         let tenants = store::tenant::of_person(&mut tx, user).await?;
-        let roles: HashMap<TenantId, StaffRole> = store::staff::of_person(&mut tx, user).await?.into_iter().map(|member| (member.tenant, member.role)).collect();
+        let roles: HashMap<TenantId, StaffRole> =
+            store::staff::of_person(&mut tx, user).await?.into_iter().map(|member| (member.tenant, member.role)).collect();
         tx.commit().await?;
-        Ok(tenants.into_iter().map(|tenant| { let role = roles.get(&tenant.id).copied(); (tenant, role) }).collect())
+        Ok(tenants
+            .into_iter()
+            .map(|tenant| {
+                let role = roles.get(&tenant.id).copied();
+                (tenant, role)
+            })
+            .collect())
     }
 }

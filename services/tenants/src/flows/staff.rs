@@ -2,7 +2,7 @@
 
 use api_identity as identity;
 use api_tenants::tenants_event::Body;
-use api_tenants::{InviteWithdrawn, StaffInvited, StaffJoined, StaffRevoked, StaffRoleChanged, StaffRole as ApiRole};
+use api_tenants::{InviteWithdrawn, StaffInvited, StaffJoined, StaffRevoked, StaffRole as ApiRole, StaffRoleChanged};
 use chrono::Duration;
 use kit_core::{Email, TenantId, UserId};
 use kit_db::{Scope, log};
@@ -168,7 +168,10 @@ impl Tenants {
     }
 
     async fn people(&self, ctx: &Ctx, ids: &[UserId], emails: &[Email]) -> Result<Vec<identity::User>, Error> {
-        let request = identity::GetUsersRequest { user_ids: ids.iter().map(ToString::to_string).collect(), emails: emails.iter().map(ToString::to_string).collect() };
+        let request = identity::GetUsersRequest {
+            user_ids: ids.iter().map(ToString::to_string).collect(),
+            emails: emails.iter().map(ToString::to_string).collect(),
+        };
         let answer = self.identity.clone().get_users(ctx.as_service("tenants").request(request)).await?;
         Ok(answer.into_inner().users)
     }

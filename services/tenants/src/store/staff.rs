@@ -36,12 +36,18 @@ impl TryFrom<MemberRow> for Member {
 
 pub(crate) async fn list(db: &mut PgConnection, tenant: TenantId) -> Result<Vec<Member>, Error> {
     let rows: Vec<MemberRow> =
-        sqlx::query_as("select tenant_id, user_id, role, joined_at from staff where tenant_id = $1 and role is not null order by joined_at, user_id").bind(tenant.uuid()).fetch_all(db).await?;
+        sqlx::query_as("select tenant_id, user_id, role, joined_at from staff where tenant_id = $1 and role is not null order by joined_at, user_id")
+            .bind(tenant.uuid())
+            .fetch_all(db)
+            .await?;
     rows.into_iter().map(Member::try_from).collect()
 }
 
 pub(crate) async fn of_person(db: &mut PgConnection, user: UserId) -> Result<Vec<Member>, Error> {
-    let rows: Vec<MemberRow> = sqlx::query_as("select tenant_id, user_id, role, joined_at from staff where user_id = $1 and role is not null").bind(user.uuid()).fetch_all(db).await?;
+    let rows: Vec<MemberRow> = sqlx::query_as("select tenant_id, user_id, role, joined_at from staff where user_id = $1 and role is not null")
+        .bind(user.uuid())
+        .fetch_all(db)
+        .await?;
     rows.into_iter().map(Member::try_from).collect()
 }
 
@@ -79,8 +85,17 @@ pub(crate) async fn untold(db: &mut PgConnection, tenant: Option<TenantId>) -> R
 
 /// Notes what identity was told; a row that nobody needs any more goes.
 pub(crate) async fn mark_told(db: &mut PgConnection, told: &Untold) -> Result<(), Error> {
-    sqlx::query("update staff set told_role = $3 where tenant_id = $1 and user_id = $2").bind(told.tenant_id).bind(told.user_id).bind(&told.role).execute(&mut *db).await?;
-    sqlx::query("delete from staff where tenant_id = $1 and user_id = $2 and role is null and told_role is null").bind(told.tenant_id).bind(told.user_id).execute(db).await?;
+    sqlx::query("update staff set told_role = $3 where tenant_id = $1 and user_id = $2")
+        .bind(told.tenant_id)
+        .bind(told.user_id)
+        .bind(&told.role)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("delete from staff where tenant_id = $1 and user_id = $2 and role is null and told_role is null")
+        .bind(told.tenant_id)
+        .bind(told.user_id)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -112,12 +127,13 @@ impl TryFrom<InviteRow> for Invite {
 
 /// Open invitations, the oldest first.
 pub(crate) async fn invites(db: &mut PgConnection, tenant: TenantId, now: Time) -> Result<Vec<Invite>, Error> {
-    let rows: Vec<InviteRow> =
-        sqlx::query_as("select tenant_id, email, role, invited_at, expires_at from staff_invite where tenant_id = $1 and expires_at > $2 order by invited_at, email")
-            .bind(tenant.uuid())
-            .bind(now)
-            .fetch_all(db)
-            .await?;
+    let rows: Vec<InviteRow> = sqlx::query_as(
+        "select tenant_id, email, role, invited_at, expires_at from staff_invite where tenant_id = $1 and expires_at > $2 order by invited_at, email",
+    )
+    .bind(tenant.uuid())
+    .bind(now)
+    .fetch_all(db)
+    .await?;
     rows.into_iter().map(Invite::try_from).collect()
 }
 
@@ -141,17 +157,19 @@ pub(crate) async fn put_invite(db: &mut PgConnection, invite: &Invite, token_has
 
 /// The open invitation of a token, locked.
 pub(crate) async fn lock_invite(db: &mut PgConnection, token_hash: &[u8], now: Time) -> Result<Option<Invite>, Error> {
-    let row: Option<InviteRow> =
-        sqlx::query_as("select tenant_id, email, role, invited_at, expires_at from staff_invite where token_hash = $1 and expires_at > $2 for update")
-            .bind(token_hash)
-            .bind(now)
-            .fetch_optional(db)
-            .await?;
+    let row: Option<InviteRow> = sqlx::query_as(
+        "select tenant_id, email, role, invited_at, expires_at from staff_invite where token_hash = $1 and expires_at > $2 for update",
+    )
+    .bind(token_hash)
+    .bind(now)
+    .fetch_optional(db)
+    .await?;
     row.map(Invite::try_from).transpose()
 }
 
 /// False: the address was not invited.
 pub(crate) async fn remove_invite(db: &mut PgConnection, tenant: TenantId, email: &Email) -> Result<bool, Error> {
-    let done = sqlx::query("delete from staff_invite where tenant_id = $1 and email = $2").bind(tenant.uuid()).bind(email.as_str()).execute(db).await?;
+    let done =
+        sqlx::query("delete from staff_invite where tenant_id = $1 and email = $2").bind(tenant.uuid()).bind(email.as_str()).execute(db).await?;
     Ok(done.rows_affected() == 1)
 }

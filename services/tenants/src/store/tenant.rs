@@ -156,7 +156,10 @@ pub(crate) async fn of_person(db: &mut PgConnection, user: UserId) -> Result<Vec
 }
 
 pub(crate) async fn count_open_applications(db: &mut PgConnection, owner: UserId) -> Result<i64, Error> {
-    Ok(sqlx::query_scalar("select count(*) from tenant where owner_id = $1 and state in ('applied', 'verifying')").bind(owner.uuid()).fetch_one(db).await?)
+    Ok(sqlx::query_scalar("select count(*) from tenant where owner_id = $1 and state in ('applied', 'verifying')")
+        .bind(owner.uuid())
+        .fetch_one(db)
+        .await?)
 }
 
 pub(crate) async fn add(db: &mut PgConnection, tenant: &Tenant) -> Result<(), Error> {

@@ -29,7 +29,8 @@ async fn an_application_is_reviewed_approved_and_its_applicant_runs_the_store() 
     assert!(acting.may("seller:staff.write") && acting.may("seller:catalog.write"));
     let mine = stand.tenants.clone().list_mine(anna.ctx.request(ListMineRequest {})).await.unwrap().into_inner().tenants;
     assert_eq!((mine.len(), mine[0].role()), (1, StaffRole::SellerAdmin));
-    let history = stand.tenants.clone().get(operator.request(GetRequest { tenant_id: applied.tenant_id.clone() })).await.unwrap().into_inner().history;
+    let history =
+        stand.tenants.clone().get(operator.request(GetRequest { tenant_id: applied.tenant_id.clone() })).await.unwrap().into_inner().history;
     let states: Vec<TenantState> = history.iter().map(StateChange::state).collect();
     assert_eq!(states, [TenantState::Applied, TenantState::Verifying, TenantState::Active]);
     assert_eq!(history[0].actor, anna.ctx.actor_text());
@@ -62,7 +63,14 @@ async fn a_suspended_store_disappears_until_it_is_reactivated_and_a_closed_one_s
     let (tenant_id, reason) = (tenant.tenant_id.clone(), "late shipments".to_owned());
     stand.tenants.clone().suspend(operator.request(SuspendRequest { tenant_id: tenant_id.clone(), reason: reason.clone() })).await.unwrap();
     assert_eq!(refusal(store().await).1, "STORE_NOT_FOUND");
-    let terms = stand.tenants.clone().get_terms(stand.market.service().request(GetTermsRequest { tenant_ids: vec![tenant_id.clone()] })).await.unwrap().into_inner().terms;
+    let terms = stand
+        .tenants
+        .clone()
+        .get_terms(stand.market.service().request(GetTermsRequest { tenant_ids: vec![tenant_id.clone()] }))
+        .await
+        .unwrap()
+        .into_inner()
+        .terms;
     assert_eq!((terms.len(), terms[0].state(), terms[0].store_name.as_str()), (1, TenantState::Suspended, "anna's Shop"));
     stand.tenants.clone().reactivate(operator.request(ReactivateRequest { tenant_id: tenant_id.clone(), ..Default::default() })).await.unwrap();
     store().await.unwrap();
@@ -152,7 +160,8 @@ async fn lists_go_page_by_page_and_filter() {
     assert_eq!(names, ["cid's Shop", "ben's Shop", "anna's Shop"]);
     let (mut names, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = stand.tenants.clone().list_stores(stand.market.nobody().request(ListStoresRequest { limit: 2, cursor })).await.unwrap().into_inner();
+        let page =
+            stand.tenants.clone().list_stores(stand.market.nobody().request(ListStoresRequest { limit: 2, cursor })).await.unwrap().into_inner();
         names.extend(page.stores.into_iter().map(|store| store.store.unwrap().name));
         cursor = page.next_cursor;
         if cursor.is_empty() {
@@ -185,22 +194,38 @@ async fn everybody_else_is_refused() {
             )*
         };
     }
-    refused!(market.nobody(), Code::Unauthenticated,
-        apply(application("x")), list_mine(ListMineRequest {}), resubmit(ResubmitRequest { tenant_id: tenant_id.clone(), business: Some(business()) }),
+    refused!(
+        market.nobody(),
+        Code::Unauthenticated,
+        apply(application("x")),
+        list_mine(ListMineRequest {}),
+        resubmit(ResubmitRequest { tenant_id: tenant_id.clone(), business: Some(business()) }),
         accept_invite(AcceptInviteRequest { token: "x".into() }),
     );
     let strangers: [Ctx; 3] = [market.buyer(), market.seller(tenant_id.parse().unwrap(), &["orders.write"]), market.operator(&["orders.write"])];
     for who in strangers {
         let (reason, user_id) = ("x".to_owned(), who.user().unwrap().to_string());
-        refused!(who, Code::Forbidden,
-            list(ListRequest::default()), get(GetRequest { tenant_id: tenant_id.clone() }), start_review(StartReviewRequest { tenant_id: tenant_id.clone() }),
-            approve(ApproveRequest { tenant_id: tenant_id.clone(), ..Default::default() }), reject(RejectRequest { tenant_id: tenant_id.clone(), reason: reason.clone() }),
-            suspend(SuspendRequest { tenant_id: tenant_id.clone(), reason: reason.clone() }), reactivate(ReactivateRequest { tenant_id: tenant_id.clone(), reason: reason.clone() }),
-            close(CloseRequest { tenant_id: tenant_id.clone(), reason }), set_plan(SetPlanRequest { tenant_id: tenant_id.clone(), plan: Plan::Pro.into(), ..Default::default() }),
-            place_in_cell(PlaceInCellRequest { tenant_id: tenant_id.clone(), cell: "home".into() }), get_terms(GetTermsRequest { tenant_ids: vec![tenant_id.clone()] }),
-            get_mine(GetMineRequest {}), update_store(UpdateStoreRequest::default()), list_staff(ListStaffRequest {}),
-            invite_staff(InviteStaffRequest { email: "x@example.com".into(), role: StaffRole::SellerAdmin.into() }), withdraw_invite(WithdrawInviteRequest { email: "x@example.com".into() }),
-            change_staff_role(ChangeStaffRoleRequest { user_id: user_id.clone(), role: StaffRole::SellerAdmin.into() }), revoke_staff(RevokeStaffRequest { user_id }),
+        refused!(
+            who,
+            Code::Forbidden,
+            list(ListRequest::default()),
+            get(GetRequest { tenant_id: tenant_id.clone() }),
+            start_review(StartReviewRequest { tenant_id: tenant_id.clone() }),
+            approve(ApproveRequest { tenant_id: tenant_id.clone(), ..Default::default() }),
+            reject(RejectRequest { tenant_id: tenant_id.clone(), reason: reason.clone() }),
+            suspend(SuspendRequest { tenant_id: tenant_id.clone(), reason: reason.clone() }),
+            reactivate(ReactivateRequest { tenant_id: tenant_id.clone(), reason: reason.clone() }),
+            close(CloseRequest { tenant_id: tenant_id.clone(), reason }),
+            set_plan(SetPlanRequest { tenant_id: tenant_id.clone(), plan: Plan::Pro.into(), ..Default::default() }),
+            place_in_cell(PlaceInCellRequest { tenant_id: tenant_id.clone(), cell: "home".into() }),
+            get_terms(GetTermsRequest { tenant_ids: vec![tenant_id.clone()] }),
+            get_mine(GetMineRequest {}),
+            update_store(UpdateStoreRequest::default()),
+            list_staff(ListStaffRequest {}),
+            invite_staff(InviteStaffRequest { email: "x@example.com".into(), role: StaffRole::SellerAdmin.into() }),
+            withdraw_invite(WithdrawInviteRequest { email: "x@example.com".into() }),
+            change_staff_role(ChangeStaffRoleRequest { user_id: user_id.clone(), role: StaffRole::SellerAdmin.into() }),
+            revoke_staff(RevokeStaffRequest { user_id }),
         );
     }
     let reader = market.operator(&["tenants.read"]);

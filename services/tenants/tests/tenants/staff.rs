@@ -12,7 +12,13 @@ async fn invite(stand: &Stand, seller: &Ctx, email: &str, role: StaffRole) -> St
     let request = InviteStaffRequest { email: email.to_owned(), role: role.into() };
     let invite = stand.tenants.clone().invite_staff(seller.request(request)).await.unwrap().into_inner().invite.unwrap();
     for _ in 0..100 {
-        let read = ReadEventsRequest { service: "tenants".to_owned(), cell: "home".to_owned(), after: Some(Default::default()), limit: 1_000, wait_ms: 1_000 };
+        let read = ReadEventsRequest {
+            service: "tenants".to_owned(),
+            cell: "home".to_owned(),
+            after: Some(Default::default()),
+            limit: 1_000,
+            wait_ms: 1_000,
+        };
         let read = EventLogClient::new(stand.market.link("tenants")).read(stand.market.service().request(read)).await.unwrap().into_inner();
         let mails = read.events.iter().filter_map(|event| match <TenantsEvent as prost::Message>::decode(event.payload.clone()).unwrap().body {
             Some(tenants_event::Body::StaffInvited(event)) => Some(event),

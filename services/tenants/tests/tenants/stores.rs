@@ -27,7 +27,15 @@ async fn a_seller_changes_the_store_from_the_version_that_was_read() {
     assert_eq!(refusal(update(request).await), (Code::Stale, "STALE".to_owned()));
     let store = changed.store.unwrap();
     assert_eq!((store.name.as_str(), store.accent_colour.as_str(), store.country.as_str()), ("Anna's Mugs", "#aa3355", "GB"));
-    let seen = stand.tenants.clone().get_store(stand.market.nobody().request(GetStoreRequest { slug: "mugs".to_owned() })).await.unwrap().into_inner().store.unwrap();
+    let seen = stand
+        .tenants
+        .clone()
+        .get_store(stand.market.nobody().request(GetStoreRequest { slug: "mugs".to_owned() }))
+        .await
+        .unwrap()
+        .into_inner()
+        .store
+        .unwrap();
     assert!(seen.store.unwrap().holiday);
     let same = update(UpdateStoreRequest { name: Some("Anna's  Mugs".to_owned()), ..Default::default() }).await.unwrap();
     assert_eq!(same.version, changed.version, "nothing changed, so nothing is told");

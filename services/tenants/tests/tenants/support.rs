@@ -1,7 +1,7 @@
 //! What the stories share: people with accounts, applications, sellers as the edge would make them.
 
 use api_identity::identity_client::IdentityClient;
-use api_identity::{SignUpRequest, AuthenticateRequest};
+use api_identity::{AuthenticateRequest, SignUpRequest};
 use api_tenants::tenants_client::TenantsClient;
 use api_tenants::*;
 use kit_core::Code;
@@ -34,7 +34,12 @@ impl Stand {
     }
 
     pub(crate) async fn person(&self, name: &str) -> Person {
-        let request = SignUpRequest { email: format!("{name}@example.com"), password: "seven blue kettles".to_owned(), name: name.to_owned(), ..Default::default() };
+        let request = SignUpRequest {
+            email: format!("{name}@example.com"),
+            password: "seven blue kettles".to_owned(),
+            name: name.to_owned(),
+            ..Default::default()
+        };
         let session = self.identity.clone().sign_up(self.market.nobody().request(request)).await.unwrap().into_inner().session.unwrap();
         let user = session.user.unwrap().user_id.parse().unwrap();
         Person { ctx: Ctx { actor: Actor::User(user), ..self.market.nobody() }, token: session.session_token }
@@ -67,11 +72,22 @@ impl Stand {
 }
 
 pub(crate) fn business() -> Business {
-    Business { legal_name: "Anna's Mugs Ltd".to_owned(), contact_email: "Contact@example.com".to_owned(), address: "1 Kiln Lane, Stoke".to_owned(), ..Default::default() }
+    Business {
+        legal_name: "Anna's Mugs Ltd".to_owned(),
+        contact_email: "Contact@example.com".to_owned(),
+        address: "1 Kiln Lane, Stoke".to_owned(),
+        ..Default::default()
+    }
 }
 
 pub(crate) fn application(name: &str) -> ApplyRequest {
-    ApplyRequest { store_name: name.to_owned(), business: Some(business()), country: "GB".to_owned(), currency: "GBP".to_owned(), ..Default::default() }
+    ApplyRequest {
+        store_name: name.to_owned(),
+        business: Some(business()),
+        country: "GB".to_owned(),
+        currency: "GBP".to_owned(),
+        ..Default::default()
+    }
 }
 
 /// The code and reason of a refusal.
