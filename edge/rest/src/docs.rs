@@ -84,7 +84,7 @@ fn page(document: &Value) -> Markup {
 fn start(document: &Value) -> Markup {
     let server = document.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
     html! {
-        pre { code {
+        pre tabindex="0" { code {
             "curl -s " (server) "/v1/auth/sign-in -H 'content-type: application/json' \\\n"
             "  -d '{\"email\": \"you@example.com\", \"password\": \"…\"}'          # → access_token\n"
             "curl -s " (server) "/v1/cart -H \"authorization: Bearer $TOKEN\""
