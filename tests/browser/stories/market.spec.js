@@ -88,7 +88,7 @@ test("a guest fills one cart in three shops, pays once, and follows the parcels"
   for (const [before, [words, title]] of Object.entries(wanted).entries()) {
     const found = page.getByRole("main").getByRole("link", { name: title }).first();
     await expect(async () => {
-      await page.goto(`/search?query=${encodeURIComponent(words)}`);
+      await page.goto(`/search?q=${encodeURIComponent(words)}`);
       await expect(found).toBeVisible({ timeout: 1000 });
     }).toPass();
     await usable(page);
@@ -216,7 +216,7 @@ test("cards that are declined, ask for 3-D Secure, or answer later end well", as
 
 test("the shop works without a script", async ({ browser }) => {
   const page = await fresh(browser, { javaScriptEnabled: false });
-  await page.goto("/search?query=brass+lamp");
+  await page.goto("/search?q=brass+lamp");
   await page.locator("a[href^='/p/']").first().click();
   await page.getByRole("button", { name: "Add to cart" }).first().click();
   await expect(page.locator(".parcel")).toHaveCount(1);
@@ -228,7 +228,7 @@ test("the shop works without a script", async ({ browser }) => {
 test("every public page is usable, in both themes and on a phone", async ({ browser }) => {
   for (const colorScheme of ["light", "dark"]) {
     const page = await fresh(browser, { colorScheme, viewport: PHONE });
-    for (const path of ["/", "/search", "/search?query=nothing-like-this", "/stores", "/cart", "/sign-in", "/sign-up", "/forgot", "/sell", "/docs", "/no/such/page"]) {
+    for (const path of ["/", "/search", "/search?q=nothing-like-this", "/stores", "/cart", "/sign-in", "/sign-up", "/forgot", "/sell", "/docs", "/no/such/page"]) {
       await page.goto(path);
       await usable(page);
     }
