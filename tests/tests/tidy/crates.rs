@@ -50,8 +50,10 @@ fn may_use(from: Layer, to: Layer) -> bool {
 fn crates_use_only_what_lies_below_them() {
     let metadata = MetadataCommand::new().manifest_path(tree::root().join("Cargo.toml")).no_deps().exec().unwrap();
     let folder = |manifest: &cargo_metadata::camino::Utf8Path| manifest.parent().unwrap().strip_prefix(&metadata.workspace_root).unwrap().to_string();
-    let layers: BTreeMap<String, Option<Layer>> = metadata.packages.iter().map(|package| (package.name.to_string(), layer(&folder(&package.manifest_path)))).collect();
-    let mut sins: Vec<String> = layers.iter().filter(|(_, layer)| layer.is_none()).map(|(name, _)| format!("{name} is in none of the known folders")).collect();
+    let layers: BTreeMap<String, Option<Layer>> =
+        metadata.packages.iter().map(|package| (package.name.to_string(), layer(&folder(&package.manifest_path)))).collect();
+    let mut sins: Vec<String> =
+        layers.iter().filter(|(_, layer)| layer.is_none()).map(|(name, _)| format!("{name} is in none of the known folders")).collect();
     for package in &metadata.packages {
         // A test may start other services; what is shipped may not contain them.
         let shipped = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
@@ -76,8 +78,14 @@ fn every_crate_follows_the_workspaces_lints_and_versions() {
         if !text.contains("[lints]\nworkspace = true") {
             sins.push(format!("{path} does not take the workspace's lints"));
         }
-        let own_version = |line: &&str| line.contains("version = \"") || line.split_once(" = ").is_some_and(|(_, value)| value.starts_with('"') && value.trim_matches('"').starts_with(|c: char| c.is_ascii_digit()));
-        let dependencies = text.split("dependencies]").skip(1).flat_map(|part| part.split("\n[").next().unwrap_or_default().lines().collect::<Vec<_>>());
+        let own_version = |line: &&str| {
+            line.contains("version = \"")
+                || line
+                    .split_once(" = ")
+                    .is_some_and(|(_, value)| value.starts_with('"') && value.trim_matches('"').starts_with(|c: char| c.is_ascii_digit()))
+        };
+        let dependencies =
+            text.split("dependencies]").skip(1).flat_map(|part| part.split("\n[").next().unwrap_or_default().lines().collect::<Vec<_>>());
         sins.extend(dependencies.filter(own_version).map(|line| format!("{path}: {line} (versions belong into the workspace's Cargo.toml)")));
     }
     none("crates that go their own way", &sins);

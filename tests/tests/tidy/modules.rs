@@ -83,7 +83,10 @@ fn every_service_has_its_row_its_readme_and_all_its_migrations() {
         if row.name != folder {
             sins.push(format!("{folder} calls itself {}", row.name));
         }
-        let mut files: Vec<String> = tree::files(&format!("services/{folder}/migrations"), &[".sql"]).into_iter().map(|(path, _)| path.rsplit('/').next().unwrap().to_owned()).collect();
+        let mut files: Vec<String> = tree::files(&format!("services/{folder}/migrations"), &[".sql"])
+            .into_iter()
+            .map(|(path, _)| path.rsplit('/').next().unwrap().to_owned())
+            .collect();
         files.sort();
         if row.migrations != files {
             sins.push(format!("{folder} lists the migrations {:?} and has {files:?}", row.migrations));
@@ -98,7 +101,13 @@ fn calls_between_services_go_down_and_never_in_a_circle() {
     let mut sins = Vec::new();
     let mut done = Vec::new();
     for row in rows.values() {
-        sins.extend(row.calls.iter().chain(&row.hears).filter(|other| !rows.contains_key(*other)).map(|other| format!("{} uses {other}, which does not exist", row.name)));
+        sins.extend(
+            row.calls
+                .iter()
+                .chain(&row.hears)
+                .filter(|other| !rows.contains_key(*other))
+                .map(|other| format!("{} uses {other}, which does not exist", row.name)),
+        );
         visit_calls(&rows, &row.name, &mut Vec::new(), &mut done, &mut sins);
     }
     none("the call graph", &sins);

@@ -72,7 +72,9 @@ fn sql_is_only_where_data_is_owned() {
 fn sql_of_services_is_literal() {
     let mut sins = Vec::new();
     for (path, text) in tree::files("services", &[".rs"]).into_iter().filter(|(path, _)| path.contains("/src/")) {
-        sins.extend(statements(&text).iter().filter(|statement| statement.text.is_none()).map(|statement| format!("{path}:{}", statement.line(&text))));
+        sins.extend(
+            statements(&text).iter().filter(|statement| statement.text.is_none()).map(|statement| format!("{path}:{}", statement.line(&text))),
+        );
     }
     none("statements that are put together at run time", &sins);
 }
@@ -83,7 +85,8 @@ fn schemas() -> Vec<Schema> {
     let mut schemas = Vec::new();
     for (folder, row) in rows() {
         let files = tree::files(&format!("services/{folder}/migrations"), &[".sql"]);
-        let files: Vec<(&'static str, &'static str)> = files.into_iter().map(|(path, text)| (leak(path.rsplit('/').next().unwrap().to_owned()), leak(text))).collect();
+        let files: Vec<(&'static str, &'static str)> =
+            files.into_iter().map(|(path, text)| (leak(path.rsplit('/').next().unwrap().to_owned()), leak(text))).collect();
         schemas.push(Schema { service: leak(folder), in_cells: row.in_cells, migrations: Box::leak(files.into_boxed_slice()) });
     }
     schemas

@@ -20,7 +20,14 @@ fn no_file_is_too_long_to_read() {
 #[test]
 fn nothing_is_left_for_later() {
     // Put together, so that this file does not name them.
-    let banned = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X:"].concat(), ["unimple", "mented!("].concat(), ["to", "do!("].concat(), ["dbg", "!("].concat()];
+    let banned = [
+        ["TO", "DO"].concat(),
+        ["FIX", "ME"].concat(),
+        ["XX", "X:"].concat(),
+        ["unimple", "mented!("].concat(),
+        ["to", "do!("].concat(),
+        ["dbg", "!("].concat(),
+    ];
     let mut sins = Vec::new();
     for (path, text) in written() {
         for (number, line) in text.lines().enumerate() {
@@ -46,7 +53,8 @@ fn a_lint_is_waived_only_by_expect_with_a_reason() {
 
 #[test]
 fn a_file_named_for_nothing_has_not_found_its_concept() {
-    let nameless = |path: &String| ["helpers.rs", "utils.rs", "util.rs", "common.rs", "misc.rs"].iter().any(|name| path.ends_with(&format!("/{name}")));
+    let nameless =
+        |path: &String| ["helpers.rs", "utils.rs", "util.rs", "common.rs", "misc.rs"].iter().any(|name| path.ends_with(&format!("/{name}")));
     let sins: Vec<String> = written().into_iter().map(|(path, _)| path).filter(nameless).collect();
     none("files without a concept", &sins);
 }

@@ -35,7 +35,8 @@ fn walk(folder: &Path, endings: &[&str], found: &mut Vec<(String, String)>) {
 /// The names of the folders directly below one.
 pub(crate) fn folders(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(folder)).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.filter(|entry| entry.path().join("Cargo.toml").exists()).map(|entry| entry.file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.filter(|entry| entry.path().join("Cargo.toml").exists()).map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }

@@ -22,7 +22,7 @@ pub(crate) struct Named {
 }
 
 /// The catalog's word about a new variant is a moment behind; a seller who is that fast is waited for.
-const LABEL_TRIES: u32 = 8;
+const LABEL_TRIES: u32 = 40;
 const LABEL_WAIT: Duration = Duration::from_millis(50);
 
 pub(crate) struct SetStock {

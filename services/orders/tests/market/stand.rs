@@ -174,6 +174,8 @@ impl Stand {
         let product = self.catalog().create_product(seller.request(product)).await.unwrap().into_inner().product.unwrap();
         let variant = product.variants[0].variant_id.clone();
         let shop = Shop { tenant, seller, variant };
+        // Inventory has to have heard of the variant.
+        self.market.settle().await;
         self.stock_up(&shop, pieces).await;
         shop
     }
