@@ -9,7 +9,7 @@ mod picture;
 mod shops;
 
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::json;
@@ -28,14 +28,29 @@ pub fn seller(number: usize) -> String {
     format!("seller-{number}@demo.example")
 }
 
+/// How often a filling that broke off is taken up again, and after what pause. A slow machine may miss a deadline now and then.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(2);
+
 /// Makes what is missing of the demo market at `url`, where the operator account exists already.
 pub async fn fill(url: &str) -> anyhow::Result<()> {
     let http = Http::new(url);
+    for _ in 1..TRIES {
+        match make_missing(&http).await {
+            Ok(()) => return Ok(()),
+            Err(error) => eprintln!("\ndemo market: {error:#}; going on"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    make_missing(&http).await
+}
+
+async fn make_missing(http: &Http) -> anyhow::Result<()> {
     let begin = Instant::now();
-    let operator = sign_in(&http, OPERATOR).await.context("the demo operator cannot sign in")?;
-    let sellers = shops::open(&http, &operator).await?;
-    let made = shops::stock(&http, &sellers).await?;
-    let placed = history::play(&http, &sellers).await?;
+    let operator = sign_in(http, OPERATOR).await.context("the demo operator cannot sign in")?;
+    let sellers = shops::open(http, &operator).await?;
+    let made = shops::stock(http, &sellers).await?;
+    let placed = history::play(http, &sellers).await?;
     if made + placed > 0 {
         eprintln!("demo market: {made} products and {placed} orders made in {:.1} s", begin.elapsed().as_secs_f64());
     }
