@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Bench(bench::BenchArgs),
     /// Puts a claim about a running market to the test.
     Prove(bench::ProveArgs),
+    /// Measures what is found and recommended on public data sets, with the code that serves; `--data` is their folder.
+    #[command(subcommand)]
+    Eval(Eval),
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +110,13 @@ pub(crate) enum TenantCommand {
         #[arg(long)]
         cell: Option<String>,
     },
+}
+
+/// `--data` names the folder that holds the sets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Eval {
+    /// The models of recommendations, on `rec-gowalla` and `rec-sessions`.
+    Recommendations,
 }
 
 #[derive(Debug, Args)]

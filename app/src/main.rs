@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod doctor;
+mod eval;
 mod figures;
 mod grpc;
 mod http;
@@ -36,6 +37,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Command::Eval(what) = &cli.command {
+        return eval::run(what, cli.data.as_deref());
+    }
     let settings = Settings::load(&cli, &modules::names())?;
     logs::start(&settings.log);
     match &cli.command {
@@ -56,6 +60,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor => doctor::run(&settings).await,
         Command::Bench(args) => bench::run(args.clone()).await,
         Command::Prove(args) => bench::prove(args.clone()).await,
+        // Done above: it needs no market.
+        Command::Eval(_) => Ok(()),
         Command::Audit(_) | Command::Tenant(_) | Command::Operator(_) | Command::Import(_) => act(&settings, &cli.command).await,
     }
 }

@@ -12,6 +12,8 @@ pub(crate) const MODULES: &[&Module] = &[
     &service_catalog::MODULE,
     &service_inventory::MODULE,
     &service_search::MODULE,
+    &service_analytics::MODULE,
+    &service_recommendations::MODULE,
     &service_cart::MODULE,
     &service_orders::MODULE,
     &service_payments::MODULE,

@@ -35,6 +35,8 @@ pub enum Scenario {
     Import,
     /// From a change at the seller to its appearance in search.
     Events,
+    /// Behaviour events, many in each request.
+    Behaviour,
 }
 
 #[derive(Debug, Clone, Args)]

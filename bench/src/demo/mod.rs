@@ -7,6 +7,7 @@ mod goods;
 mod history;
 mod picture;
 mod shops;
+mod visits;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -51,8 +52,9 @@ async fn make_missing(http: &Http) -> anyhow::Result<()> {
     let sellers = shops::open(http, &operator).await?;
     let made = shops::stock(http, &sellers).await?;
     let placed = history::play(http, &sellers).await?;
-    if made + placed > 0 {
-        eprintln!("demo market: {made} products and {placed} orders made in {:.1} s", begin.elapsed().as_secs_f64());
+    let visits = visits::play(http, &operator).await?;
+    if made + placed + visits > 0 {
+        eprintln!("demo market: {made} products, {placed} orders and {visits} visits made in {:.1} s", begin.elapsed().as_secs_f64());
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The scenarios: what one operation is, and how often it is asked for unless told.
 
+mod behave;
 mod browse;
 mod buy;
 mod change;
@@ -23,6 +24,7 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<Report> {
         Scenario::Checkout => buy::checkout(args, &http).await,
         Scenario::HotSku => hot_sku::run(args.buyers, args.pieces, &http).await,
         Scenario::Import => import::run(args, &http).await,
+        Scenario::Behaviour => behave::run(args, &http).await,
         Scenario::Events => change::run(args, &http).await,
     }
 }

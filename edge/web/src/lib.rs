@@ -4,6 +4,7 @@
 //! and renders it. This crate holds no table and no rule of the business: what may be done, services decide.
 
 mod assets;
+mod behaviour;
 mod buyer;
 mod failure;
 #[cfg(test)]
@@ -34,8 +35,21 @@ use crate::failure::Failure;
 use crate::site::Site;
 
 /// The services whose links [`router`] needs; the owner of the `Links` must declare them.
-pub const CALLS: &[&str] =
-    &["identity", "tenants", "catalog", "inventory", "search", "cart", "orders", "payments", "fulfillment", "notifications", "admin"];
+pub const CALLS: &[&str] = &[
+    "identity",
+    "tenants",
+    "catalog",
+    "inventory",
+    "search",
+    "analytics",
+    "recommendations",
+    "cart",
+    "orders",
+    "payments",
+    "fulfillment",
+    "notifications",
+    "admin",
+];
 
 /// All pages and their assets. Everything it does not know answers with the page for 404, so it goes last, behind REST.
 pub fn router(settings: Settings, links: &Links, clock: Clock, ids: Ids) -> anyhow::Result<Router> {

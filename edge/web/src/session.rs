@@ -8,6 +8,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
+use api_analytics::SetConsentRequest;
 use api_identity::{AuthenticateRequest, Session, StartGuestRequest};
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request, State};
 use axum::middleware::Next;
@@ -31,6 +32,7 @@ const THEME: &str = "mh_theme";
 const FLASH: &str = "mh_flash";
 const CART: &str = "mh_cart";
 const TENANT: &str = "mh_tenant";
+const VISITOR: &str = "mh_visitor";
 
 /// The visitor, as handlers take it: `here: Here`, used like a `Visit`.
 #[derive(Clone)]
@@ -148,6 +150,7 @@ async fn arrive(site: &Site, parts: &Parts) -> (Visit, Vec<HeaderValue>) {
         session: if ctx.user().is_some() { session } else { String::new() },
         viewer,
         csrf,
+        visitor: cookies.get(&site.cookie(VISITOR)).to_owned(),
         theme: Theme::parse(cookies.get(&site.cookie(THEME))),
         cart_count: if ctx.user().is_some() { cookies.get(&site.cookie(CART)).parse().unwrap_or(0) } else { 0 },
         path: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
@@ -202,6 +205,11 @@ impl Site {
         let user: UserId = session.user.as_ref().and_then(|user| user.user_id.parse().ok()).ok_or_else(Failure::not_found)?;
         let mut ctx = here.ctx.clone();
         ctx.actor = Actor::Guest(user);
+        if !here.visitor.is_empty() {
+            // What the device was shown goes on for the guest; if analytics is away, the device alone is known, as before.
+            let consent = SetConsentRequest { given: true, visitor_id: here.visitor.clone() };
+            let _kept = self.analytics.clone().set_consent(ctx.request(consent)).await;
+        }
         Ok((ctx, vec![self.session_cookie(&session)]))
     }
 
@@ -217,12 +225,21 @@ impl Site {
         self.keep(TENANT, tenant_id)
     }
 
+    /// A name for a device whose user agreed to be recommended things.
+    pub(crate) fn new_visitor(&self) -> String {
+        self.secret()
+    }
+
+    pub(crate) fn visitor_cookie(&self, visitor: &str) -> HeaderValue {
+        if visitor.is_empty() { self.forget(VISITOR) } else { self.keep(VISITOR, visitor) }
+    }
+
     pub(crate) fn theme_cookie(&self, theme: &Theme) -> HeaderValue {
         self.keep(THEME, theme.as_str())
     }
 
     pub(crate) fn signed_out(&self) -> Vec<HeaderValue> {
-        [SESSION, CART, TENANT, CSRF].map(|name| self.forget(name)).into()
+        [SESSION, CART, TENANT, CSRF, VISITOR].map(|name| self.forget(name)).into()
     }
 
     /// Back to a page, with something to tell there.

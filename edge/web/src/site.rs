@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use api_admin::admin_client::AdminClient;
+use api_analytics::analytics_client::AnalyticsClient;
 use api_cart::cart_client::CartClient;
 use api_catalog::catalog_client::CatalogClient;
 use api_fulfillment::fulfillment_client::FulfillmentClient;
@@ -12,6 +13,7 @@ use api_inventory::inventory_client::InventoryClient;
 use api_notifications::notifications_client::NotificationsClient;
 use api_orders::orders_client::OrdersClient;
 use api_payments::payments_client::PaymentsClient;
+use api_recommendations::recommendations_client::RecommendationsClient;
 use api_search::search_client::SearchClient;
 use api_tenants::tenants_client::TenantsClient;
 use kit_core::{Clock, Ids};
@@ -63,6 +65,8 @@ pub(crate) struct Site {
     pub(crate) catalog: CatalogClient<Link>,
     pub(crate) inventory: InventoryClient<Link>,
     pub(crate) search: SearchClient<Link>,
+    pub(crate) analytics: AnalyticsClient<Link>,
+    pub(crate) recommendations: RecommendationsClient<Link>,
     pub(crate) cart: CartClient<Link>,
     pub(crate) orders: OrdersClient<Link>,
     pub(crate) payments: PaymentsClient<Link>,
@@ -90,6 +94,8 @@ impl Site {
             catalog: CatalogClient::new(links.to("catalog")?).max_decoding_message_size(large).max_encoding_message_size(large),
             inventory: InventoryClient::new(links.to("inventory")?),
             search: SearchClient::new(links.to("search")?),
+            analytics: AnalyticsClient::new(links.to("analytics")?),
+            recommendations: RecommendationsClient::new(links.to("recommendations")?),
             cart: CartClient::new(links.to("cart")?),
             orders: OrdersClient::new(links.to("orders")?),
             payments: PaymentsClient::new(links.to("payments")?),

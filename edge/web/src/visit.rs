@@ -67,6 +67,8 @@ pub(crate) struct Visit {
     /// The opaque session token of the cookie; empty for a visitor without one.
     pub(crate) session: String,
     pub(crate) csrf: String,
+    /// What this device calls itself to be recommended things; empty unless its user agreed to that.
+    pub(crate) visitor: String,
     pub(crate) theme: Theme,
     pub(crate) cart_count: u32,
     /// Path and query, to come back to.
@@ -120,6 +122,7 @@ pub(crate) mod sample {
             viewer: Viewer::default(),
             session: String::new(),
             csrf: "sample".to_owned(),
+            visitor: String::new(),
             theme: Theme::System,
             cart_count: 0,
             path: "/".to_owned(),
@@ -174,6 +177,8 @@ pub(crate) mod sample {
             "audit.read",
             "health.read",
             "search.write",
+            "recommendations.write",
+            "analytics.read",
             "jobs.write",
         ];
         visit.ctx.permissions = Arc::new(words.iter().map(|word| format!("operator:{word}")).collect());

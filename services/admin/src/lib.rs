@@ -20,10 +20,35 @@ use kit_rpc::proto::upkeep_client::UpkeepClient;
 use crate::flows::Admin;
 
 /// Every other service of the market.
-const OTHERS: &[&str] = &["identity", "tenants", "catalog", "inventory", "search", "cart", "orders", "payments", "fulfillment", "notifications"];
-/// Those that tell events: all of them, and admin itself.
-const HEARD: &[&str] =
-    &["admin", "identity", "tenants", "catalog", "inventory", "search", "cart", "orders", "payments", "fulfillment", "notifications"];
+const OTHERS: &[&str] = &[
+    "identity",
+    "tenants",
+    "catalog",
+    "inventory",
+    "search",
+    "analytics",
+    "recommendations",
+    "cart",
+    "orders",
+    "payments",
+    "fulfillment",
+    "notifications",
+];
+/// Those whose events are acts to answer for: all of them and admin itself, but not analytics, whose log is what visitors looked at.
+const HEARD: &[&str] = &[
+    "admin",
+    "identity",
+    "tenants",
+    "catalog",
+    "inventory",
+    "search",
+    "recommendations",
+    "cart",
+    "orders",
+    "payments",
+    "fulfillment",
+    "notifications",
+];
 
 pub const MODULE: Module = Module {
     name: "admin",

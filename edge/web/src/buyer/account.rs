@@ -38,6 +38,7 @@ pub(crate) fn view(visit: &Visit, user: &User) -> Markup {
         ("/account/addresses", "map-pin", "Addresses", "Where your parcels go"),
         ("/account/sessions", "monitor", "Devices", "Where you are signed in"),
         ("/messages", "mail", "Messages", "Everything we sent you"),
+        ("/privacy", "eye", "Recommendations", "What we may learn from what you look at"),
     ];
     if visit.tenant().is_some() || !visit.viewer.tenants.is_empty() {
         tiles.push(("/seller", "store", "Seller portal", "Your shop's products and orders"));

@@ -1,5 +1,6 @@
 //! The cart: lines of several sellers, what changed since they were put in, and the way to the checkout.
 
+use api_analytics::BehaviourKind;
 use api_cart::{AddItemRequest, CartContents, CartLine, GetCartRequest, NoticeKind, RemoveItemRequest, SellerGroup, UpdateItemRequest};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -8,6 +9,8 @@ use kit_rpc::problem_of;
 use maud::{Markup, html};
 use serde_json::json;
 
+use crate::behaviour;
+use crate::buyer::shelves;
 use crate::failure::{Failure, Page};
 use crate::session::{Here, Posted, with_cookies};
 use crate::site::Web;
@@ -38,6 +41,11 @@ pub(crate) async fn add(State(site): State<Web>, here: Here, headers: HeaderMap,
             return Ok(with_cookies(answer, cookies));
         }
     };
+    let product = form.text("product_id");
+    if !product.is_empty() {
+        let visit = Visit { ctx, ..(*here.0).clone() };
+        site.note(&visit, vec![behaviour::about_product(BehaviourKind::AddToCart, &product, "")]);
+    }
     let cookies = cookies.into_iter().chain([site.cart_cookie(answer.item_count)]);
     if !by_htmx {
         return Ok(with_cookies(site.redirect("/cart", Tone::Good, "Added to your cart."), cookies));
@@ -104,6 +112,7 @@ pub(crate) fn view(visit: &Visit, cart: &CartContents) -> Markup {
                 div.stack.loose { @for group in &cart.groups { (group_view(visit, group)) } }
                 aside { (summary(cart)) }
             }
+            (shelves::later("cart"))
         },
     )
 }

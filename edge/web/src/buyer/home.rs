@@ -1,11 +1,14 @@
 //! The front door: search, categories, what is new, the shops.
 
+use api_recommendations::Placement;
 use api_search::{Hit, SearchRequest, SortOrder};
 use api_tenants::{ListStoresRequest, PublicStore};
 use axum::extract::State;
 use axum::response::IntoResponse;
 use maud::{Markup, html};
 
+use crate::buyer::shelves::Shelves;
+use crate::buyer::{privacy, shelves};
 use crate::failure::Page;
 use crate::session::Here;
 use crate::site::Web;
@@ -18,6 +21,7 @@ pub(crate) struct Home {
     pub(crate) stores: Vec<PublicStore>,
     /// All listings in the market.
     pub(crate) listings: u64,
+    pub(crate) shelves: Shelves,
 }
 
 const SHELF: u32 = 26;
@@ -27,11 +31,15 @@ pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
     let newest = SearchRequest { sort: SortOrder::Newest.into(), limit: SHELF, ..Default::default() };
     let stores = ListStoresRequest { limit: STORES, ..Default::default() };
     let (mut search, mut tenants) = (site.search.clone(), site.tenants.clone());
-    let (found, stores) = tokio::join!(search.search(here.ctx.request(newest)), tenants.list_stores(here.ctx.request(stores)));
+    let (found, stores, shelves) = tokio::join!(
+        search.search(here.ctx.request(newest)),
+        tenants.list_stores(here.ctx.request(stores)),
+        site.shelves(&here, Placement::Home, Vec::new()),
+    );
     // The front door opens even when part of the market is away; what is missing is left out.
     let found = found.map(tonic::Response::into_inner).unwrap_or_default();
     let stores = stores.map(tonic::Response::into_inner).unwrap_or_default();
-    let page = Home { newest: found.hits, listings: found.total, stores: stores.stores };
+    let page = Home { newest: found.hits, listings: found.total, stores: stores.stores, shelves };
     Ok(view(&here, &page).into_response())
 }
 
@@ -79,6 +87,8 @@ pub(crate) fn view(visit: &Visit, home: &Home) -> Markup {
                     ul.category-grid { @for category in visit.categories.iter() { li { (category_tile(&category.id, &category.name)) } } }
                 }
             }
+            (shelves::view(&home.shelves))
+            @if !home.shelves.personalised && visit.visitor.is_empty() && !home.newest.is_empty() { (privacy::offer(visit)) }
             (ui::shelf("New in the market", Some("/search?sort=newest"), shelf))
             @if !home.stores.is_empty() {
                 section.section {
@@ -116,7 +126,12 @@ pub(crate) fn store_card(open: &PublicStore) -> Markup {
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample;
-    let full = Home { newest: super::sample::hits().into_iter().cycle().take(24).collect(), stores: super::sample::stores(), listings: 31_173 };
+    let full = Home {
+        newest: super::sample::hits().into_iter().cycle().take(24).collect(),
+        stores: super::sample::stores(),
+        listings: 31_173,
+        shelves: shelves::sample(),
+    };
     vec![
         ("home", view(&sample::nobody(), &full)),
         ("home-signed-in", view(&sample::seller(), &full)),

@@ -11,6 +11,7 @@ mod live;
 mod messages;
 mod order;
 pub(crate) mod order_pages;
+mod privacy;
 mod product;
 mod query;
 mod results;
@@ -18,6 +19,7 @@ mod results;
 pub(crate) mod sample;
 mod search;
 mod sell;
+mod shelves;
 mod sign;
 mod store;
 
@@ -41,6 +43,9 @@ fn browse() -> Router<Web> {
         .route("/p/{word}/{id}", get(product::show))
         .route("/p/{word}/{id}/live", get(live::product))
         .route("/more/{tenant_id}/{product_id}", get(product::more_of_shop))
+        .route("/shelves/product/{product_id}", get(shelves::of_product))
+        .route("/shelves/cart", get(shelves::of_cart))
+        .route("/shelves/order/{order_id}", get(shelves::of_order))
         .route("/stores", get(store::list))
         .route("/s/{slug}", get(store::show))
 }
@@ -87,6 +92,7 @@ fn you() -> Router<Web> {
         .route("/account/addresses/{id}/delete", post(account::delete_address))
         .route("/account/sessions", get(account::show_sessions))
         .route("/account/sessions/{id}/revoke", post(account::revoke_session))
+        .route("/privacy", get(privacy::show).post(privacy::choose))
         .route("/messages", get(messages::list))
         .route("/messages/{id}", get(messages::show))
         .route("/sell", get(sell::show))
@@ -112,6 +118,8 @@ pub(crate) fn samples() -> Vec<(&'static str, maud::Markup)> {
         home::samples(),
         search::samples(),
         product::samples(),
+        shelves::samples(),
+        privacy::samples(),
         store::samples(),
         cart::samples(),
         checkout_pages::samples(),

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use crate::buyer::address;
 use crate::buyer::checkout::CardAnswer;
 use crate::buyer::checkout_pages::{card_form, card_words, item_line, sums};
+use crate::buyer::shelves;
 use crate::ui::form::{self, Form};
 use crate::ui::{self, Head, Progress, Tone, amount, icon, show};
 use crate::visit::Visit;
@@ -81,6 +82,7 @@ pub(crate) fn order(visit: &Visit, order: &Order, access: &Access<'_>) -> Markup
                 }
             }
             div data-live=(address_of(&order.order_id, "live", access.token)) { (changing(visit, order, access)) }
+            @if access.token.is_empty() { (shelves::later(&format!("order/{}", order.order_id))) }
         },
     )
 }

@@ -8,6 +8,8 @@ use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::behaviour;
+use crate::buyer::shelves;
 use crate::failure::Page;
 use crate::session::Here;
 use crate::site::Web;
@@ -25,6 +27,9 @@ pub(crate) struct ProductPage {
 pub(crate) struct Choice {
     #[serde(default)]
     v: String,
+    /// The shelf it was opened from.
+    #[serde(default)]
+    from: String,
 }
 
 /// Pieces shown as "only n left".
@@ -34,6 +39,7 @@ const MORE_OF_SHOP: u32 = 12;
 /// The word in the address is not looked at: a renamed product keeps its old links.
 pub(crate) async fn show(State(site): State<Web>, here: Here, Path((_word, id)): Path<(String, String)>, UrlQuery(choice): UrlQuery<Choice>) -> Page {
     let listing = site.search.clone().get_listing(here.ctx.request(GetListingRequest { product_id: id })).await?.into_inner();
+    site.note(&here, behaviour::opened(&listing.product_id, &choice.from));
     let chosen = listing.variants.iter().position(|variant| variant.variant_id == choice.v);
     let chosen = chosen.or_else(|| listing.variants.iter().position(|variant| variant.available > 0)).unwrap_or(0);
     Ok(view(&here, &ProductPage { listing, chosen, more_of_shop: Vec::new() }).into_response())
@@ -84,6 +90,7 @@ pub(crate) fn view(visit: &Visit, page: &ProductPage) -> Markup {
                 }
                 (facts(listing, variant))
             }
+            (shelves::later(&format!("product/{}", listing.product_id)))
             @if page.more_of_shop.is_empty() {
                 div hx-get={ "/more/" (listing.tenant_id) "/" (listing.product_id) } hx-trigger="revealed" hx-swap="outerHTML" {}
             } @else { (ui::shelf("More from this shop", None, &page.more_of_shop)) }
@@ -156,6 +163,7 @@ pub(crate) fn buying(visit: &Visit, page: &ProductPage) -> Markup {
             form #buy method="post" action="/cart/items" hx-post="/cart/items" hx-swap="none" {
                 (form::csrf(visit))
                 input type="hidden" name="tenant_id" value=(listing.tenant_id);
+                input type="hidden" name="product_id" value=(listing.product_id);
                 input type="hidden" name="variant_id" value=[variant.map(|variant| variant.variant_id.as_str())];
                 div.add {
                     div.stepper {

@@ -6,6 +6,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::IntoResponse;
 use maud::{Markup, html};
 
+use crate::behaviour;
 use crate::buyer::query::Query;
 use crate::buyer::results::{self, Results};
 use crate::failure::Page;
@@ -17,6 +18,7 @@ use crate::visit::Visit;
 pub(crate) async fn show(State(site): State<Web>, here: Here, RawQuery(raw): RawQuery) -> Page {
     let query = Query::parse("/search", raw.as_deref());
     let found = site.search.clone().search(here.ctx.request(query.request())).await?.into_inner();
+    site.note(&here, behaviour::searched(&query.words));
     Ok(view(&here, &Results { query, found, hidden: &[] }).into_response())
 }
 

@@ -2,11 +2,13 @@
 
 mod audit;
 mod categories;
+mod experiments;
 mod health;
 mod messages;
 mod money;
 mod orders;
 mod overview;
+mod recommendations;
 mod tenants;
 mod users;
 
@@ -32,6 +34,10 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/operator/payments", get(money::payments))
         .route("/operator/ledger", get(money::ledger))
         .route("/operator/categories", get(categories::list).post(categories::load))
+        .route("/operator/recommendations", get(recommendations::show).post(recommendations::train))
+        .route("/operator/recommendations/{model_id}/publish", post(recommendations::publish))
+        .route("/operator/experiments", get(experiments::show).post(experiments::start))
+        .route("/operator/experiments/{experiment_id}/stop", post(experiments::stop))
         .route("/operator/users", get(users::list))
         .route("/operator/messages", get(messages::list))
         .route("/operator/messages/{message_id}", get(messages::show))
@@ -41,11 +47,13 @@ pub(crate) fn routes() -> Router<Web> {
 }
 
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 10] = [
+const ENTRIES: [(&str, &str, &str, &str, &str); 12] = [
     ("", "/operator", "layout-grid", "Overview", "health.read"),
     ("Market", "/operator/tenants", "store", "Tenants", "tenants.read"),
     ("", "/operator/orders", "package", "Orders", "orders.read"),
     ("", "/operator/categories", "folder-tree", "Categories", "catalog.write"),
+    ("", "/operator/recommendations", "sparkles", "Recommendations", "recommendations.write"),
+    ("", "/operator/experiments", "chart-line", "Experiments", "recommendations.write"),
     ("", "/operator/users", "users", "People", "users.read"),
     ("Money", "/operator/payments", "wallet", "Payments", "payments.read"),
     ("", "/operator/ledger", "scale", "Ledger", "payments.read"),
@@ -83,6 +91,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         orders::samples(),
         money::samples(),
         categories::samples(),
+        recommendations::samples(),
+        experiments::samples(),
         users::samples(),
         messages::samples(),
         audit::samples(),

@@ -88,17 +88,27 @@ pub(crate) fn product_url(product_id: &str, slug: &str) -> String {
 
 /// A listing in a grid or on a shelf; the whole card is the link.
 pub(crate) fn product_card(hit: &Hit) -> Markup {
+    card(hit, &product_url(&hit.product_id, &hit.slug), "")
+}
+
+/// A listing on a shelf of recommendations, which the link names, with the reason it stands there.
+pub(crate) fn product_card_on(hit: &Hit, source: &str, why: &str) -> Markup {
+    card(hit, &format!("{}?from={source}", product_url(&hit.product_id, &hit.slug)), why)
+}
+
+fn card(hit: &Hit, address: &str, why: &str) -> Markup {
     let (from, to) = (amount(hit.price_from.as_ref()), amount(hit.price_to.as_ref()));
     let stock = hit.stock_state();
     html! {
         article.product-card.gone[stock == StockState::OutOfStock] {
             (picture(&hit.media_hash, "", &hit.title, IN_GRID))
             div.body {
-                h3 { a href=(product_url(&hit.product_id, &hit.slug)) { span.clamp-2 { (hit.title) } } }
+                h3 { a href=(address) { span.clamp-2 { (hit.title) } } }
                 p.cost { (price_range(from, to, amount(hit.list_price.as_ref()))) }
                 p.by {
                     (icon("store")) span.clamp-1 { (hit.store_name) }
                 }
+                @if !why.is_empty() { p.why.clamp-2 { (why) } }
                 @match stock {
                     StockState::Low => p.stock.low { "Only a few left" },
                     StockState::OutOfStock => p.stock { "Sold out" },

@@ -115,6 +115,8 @@ impl Role {
                 "operator:audit.read",
                 "operator:health.read",
                 "operator:search.write",
+                "operator:recommendations.write",
+                "operator:analytics.read",
                 "operator:jobs.write",
             ],
         }

@@ -1,0 +1,3 @@
+fn main() -> anyhow::Result<()> {
+    kit_build::contract("analytics")
+}

@@ -1,0 +1,72 @@
+//! Visits of the demo: people who agreed to be recorded look around, each among the things they like, so that shelves have something to go by.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::{Dice, progress};
+use crate::http::{Caller, Http, text};
+
+const VISITORS: u32 = 240;
+const VISITS_EACH: u32 = 3;
+/// Products looked at in one visit, at least, and so many more at most.
+const SHORTEST: u32 = 3;
+const LONGER: u32 = 5;
+/// Pages of listings read to know what there is.
+const PAGES: usize = 20;
+/// A department of fewer products is nobody's taste.
+const SMALLEST_DEPARTMENT: usize = 6;
+
+/// Makes the visits, unless anybody was ever recorded here; how many.
+pub(super) async fn play(http: &Http, operator: &Caller) -> anyhow::Result<usize> {
+    let models = http.get("/v1/operator/recommendations/models", operator).await?;
+    let intake = http.get("/v1/operator/analytics/intake?minutes=1440", operator).await?;
+    let views = intake.pointer("/minutes").and_then(Value::as_array).into_iter().flatten().any(|minute| minute.get("kind") == Some(&json!("view")));
+    let any_model = models.pointer("/models").and_then(Value::as_array).is_some_and(|models| !models.is_empty());
+    if views || any_model {
+        return Ok(0);
+    }
+    let departments: Vec<Vec<String>> = departments(http).await?.into_values().filter(|products| products.len() >= SMALLEST_DEPARTMENT).collect();
+    let (mut made, all) = (0, usize::try_from(VISITORS * VISITS_EACH)?);
+    for visitor in 0..VISITORS {
+        let mut dice = Dice(u64::from(visitor) + 77);
+        let likes = [dice.one_of(&departments).cloned(), dice.one_of(&departments).cloned()];
+        for visit in 0..VISITS_EACH {
+            let department = likes.get(usize::from(dice.below(3) == 0)).and_then(Option::as_ref).context("the demo has no departments")?;
+            let events: Vec<Value> = (0..SHORTEST + dice.below(LONGER)).map(|_| event(department, &mut dice)).collect();
+            let request = json!({ "visitor_id": format!("demo-visitor-{visitor:06}"), "consented": true, "events": events });
+            http.post("/v1/events", &Caller::default(), &request).await.with_context(|| format!("visit {visit} of visitor {visitor}"))?;
+            made += 1;
+            progress("visits", made, all);
+        }
+    }
+    http.post("/v1/operator/recommendations/models", operator, &json!({})).await?;
+    Ok(made)
+}
+
+/// Mostly looking; what stands first in a department is looked at most.
+fn event(department: &[String], dice: &mut Dice) -> Value {
+    let size = u32::try_from(department.len()).unwrap_or(1);
+    let at = dice.below(size).min(dice.below(size));
+    let product = usize::try_from(at).ok().and_then(|at| department.get(at));
+    json!({ "kind": if dice.below(8) == 0 { "add_to_cart" } else { "view" }, "product_id": product })
+}
+
+async fn departments(http: &Http) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut cursor = String::new();
+    for _page in 0..PAGES {
+        let page = http.get(&format!("/v1/search?available_only=true&limit=100&cursor={cursor}"), &Caller::default()).await?;
+        for hit in page.pointer("/hits").and_then(Value::as_array).into_iter().flatten() {
+            let path = hit.pointer("/category_path").and_then(Value::as_array).into_iter().flatten();
+            let department: Vec<&str> = path.filter_map(Value::as_str).collect();
+            found.entry(department.join(" / ")).or_default().push(text(hit, "/product_id")?);
+        }
+        cursor = text(&page, "/next_cursor").unwrap_or_default();
+        if cursor.is_empty() {
+            break;
+        }
+    }
+    Ok(found)
+}
