@@ -19,7 +19,7 @@ const SANDBOX_KEY: &str = "sk_test_sandbox";
 
 /// Services of the second process of a split market.
 const APART: &str = "orders,payments,fulfillment";
-const TOGETHER: &str = "identity,tenants,catalog,inventory,search,cart,notifications,admin";
+const TOGETHER: &str = "identity,tenants,catalog,inventory,search,analytics,recommendations,cart,notifications,admin";
 
 /// One process: where it is configured and reached, and what it was started with.
 struct Node {
