@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::figures;
+use crate::lingering;
 use crate::market::Market;
 use crate::modules::{self, Plan};
 use crate::settings::Settings;
@@ -53,7 +54,7 @@ pub(crate) fn router(settings: &Settings, market: &Market, plan: &Plan, figures:
         public_url: settings.http.public_url(),
     })?;
     let pages = edge_web::router(settings.web()?, &house.links(), market.clock.clone(), market.ids.clone())?;
-    Ok(router.merge(rest).fallback_service(pages))
+    Ok(router.merge(rest).fallback_service(pages).layer(axum::middleware::from_fn(lingering::read_to_the_end)))
 }
 
 /// Serves until `stop`, then finishes requests under way.

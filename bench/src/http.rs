@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use http::{Method, Request};
+use http::header::RETRY_AFTER;
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
@@ -13,11 +14,15 @@ use serde_json::Value;
 
 /// How long one request may take before it counts as failed.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a patient client comes back.
+const PATIENCE: u32 = 60;
 
 #[derive(Clone)]
 pub(crate) struct Http {
     client: Client<HttpConnector, Full<Bytes>>,
     base: String,
+    /// Comes back when it was told to, as often as that.
+    patience: u32,
 }
 
 /// Who asks, and the headers that go with it.
@@ -29,7 +34,8 @@ pub(crate) struct Caller {
 
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub status: u16,
+    pub status: StatusCode,
+    pub retry_after: Option<Duration>,
     pub body: Bytes,
 }
 
@@ -38,11 +44,27 @@ impl Http {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(60)).build(connector);
-        Self { client, base: base.trim_end_matches('/').to_owned() }
+        Self { client, base: base.trim_end_matches('/').to_owned(), patience: 0 }
+    }
+
+    /// A client that waits when it is told that it asks too much (HTTP 429), instead of taking it for an answer.
+    pub(crate) fn patient(self) -> Self {
+        Self { patience: PATIENCE, ..self }
     }
 
     /// Sends a request and returns whatever came back.
     pub(crate) async fn send(&self, method: Method, path: &str, caller: &Caller, content_type: &str, body: Bytes) -> anyhow::Result<Answer> {
+        for _ in 0..self.patience {
+            let answer = self.send_once(method.clone(), path, caller, content_type, body.clone()).await?;
+            match answer.retry_after {
+                Some(pause) if answer.status == StatusCode::TOO_MANY_REQUESTS => tokio::time::sleep(pause).await,
+                _ => return Ok(answer),
+            }
+        }
+        self.send_once(method, path, caller, content_type, body).await
+    }
+
+    async fn send_once(&self, method: Method, path: &str, caller: &Caller, content_type: &str, body: Bytes) -> anyhow::Result<Answer> {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
         let mut request = Request::builder().method(method.clone()).uri(url);
         if let Some(token) = &caller.token {
@@ -56,9 +78,11 @@ impl Http {
         }
         let exchange = async {
             let response = self.client.request(request.body(Full::new(body))?).await.with_context(|| format!("{method} {path}"))?;
-            let status = response.status().as_u16();
+            let status = response.status();
+            let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let retry_after = seconds.map(Duration::from_secs);
             let body = response.into_body().collect().await?.to_bytes();
-            anyhow::Ok(Answer { status, body })
+            anyhow::Ok(Answer { status, retry_after, body })
         };
         tokio::time::timeout(REQUEST_TIMEOUT, exchange).await.map_err(|_| anyhow::anyhow!("{method} {path}: no answer within {REQUEST_TIMEOUT:?}"))?
     }
@@ -74,13 +98,13 @@ impl Http {
 
 impl Answer {
     pub(crate) fn ok(self, path: &str) -> anyhow::Result<Bytes> {
-        if (200..300).contains(&self.status) {
+        if self.status.is_success() {
             return Ok(self.body);
         }
         let told: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let reason = told.get("reason").and_then(Value::as_str).unwrap_or_default();
         let detail = told.get("detail").and_then(Value::as_str).unwrap_or_default();
-        bail!("{path}: HTTP {} {reason} {detail}", self.status)
+        bail!("{path}: HTTP {} {reason} {detail}", self.status.as_u16())
     }
 
     fn json(self, path: &str) -> anyhow::Result<Value> {

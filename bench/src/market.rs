@@ -1,6 +1,7 @@
 //! What every scenario needs of the market: callers, and things that can be bought.
 
 use anyhow::{Context, ensure};
+use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use crate::demo;
@@ -8,6 +9,8 @@ use crate::http::{Caller, Http, text};
 
 /// Listings read at most; enough that caches are not flattered by a handful of products.
 const LISTINGS: usize = 2000;
+/// More pieces than any run sells.
+const PLENTY: u32 = 1_000_000;
 
 /// A variant in stock.
 #[derive(Debug, Clone)]
@@ -29,6 +32,10 @@ pub(crate) async fn sellables(http: &Http) -> anyhow::Result<Vec<Sellable>> {
             let path = format!("/v1/search?available_only=true&limit=100&query={query}&cursor={cursor}");
             let page = http.get(&path, &Caller::default()).await?;
             for hit in page.pointer("/hits").and_then(Value::as_array).into_iter().flatten() {
+                // A product with several variants names none: its buyer chooses.
+                if text(hit, "/variant_id")?.is_empty() {
+                    continue;
+                }
                 let sellable = Sellable {
                     product_id: text(hit, "/product_id")?,
                     slug: text(hit, "/slug").unwrap_or_default(),
@@ -66,15 +73,36 @@ pub(crate) fn baskets(sellables: &[Sellable]) -> anyhow::Result<Vec<[Sellable; 3
     Ok(baskets.collect())
 }
 
+/// Has the demo's sellers fill their warehouses with what is in the baskets, so that no run ends for want of goods.
+pub(crate) async fn fill_warehouses(http: &Http, baskets: &[[Sellable; 3]]) -> anyhow::Result<()> {
+    let mut sellers = std::collections::HashMap::new();
+    for number in 1..=demo::SHOPS {
+        let seller = seller(http, number).await?;
+        sellers.insert(seller.tenant.clone().unwrap_or_default(), seller);
+    }
+    let wanted: std::collections::BTreeMap<&str, &Sellable> = baskets.iter().flatten().map(|item| (item.variant_id.as_str(), item)).collect();
+    let mut filling = futures::stream::iter(wanted.into_values())
+        .map(|item| {
+            let seller = sellers.get(&item.tenant_id);
+            async move {
+                let seller = seller.with_context(|| format!("{} is sold by nobody of the demo", item.title))?;
+                http.post("/v1/stock/set", seller, &json!({ "variant_id": item.variant_id, "quantity": PLENTY })).await
+            }
+        })
+        .buffer_unordered(8);
+    while filling.try_next().await?.is_some() {}
+    Ok(())
+}
+
 /// A new guest, as a first-time visitor gets one.
 pub(crate) async fn guest(http: &Http) -> anyhow::Result<Caller> {
     let session = http.post("/v1/auth/guest", &Caller::default(), &json!({})).await?;
     Ok(Caller { token: Some(text(&session, "/session/access_token")?), tenant: None })
 }
 
-/// The demo's first seller, acting for its tenant.
-pub(crate) async fn seller(http: &Http) -> anyhow::Result<Caller> {
-    let body = json!({ "email": demo::seller(1), "password": demo::PASSWORD });
+/// One of the demo's sellers, acting for its tenant.
+pub(crate) async fn seller(http: &Http, number: usize) -> anyhow::Result<Caller> {
+    let body = json!({ "email": demo::seller(number), "password": demo::PASSWORD });
     let session = http.post("/v1/auth/sign-in", &Caller::default(), &body).await.context("the demo seller cannot sign in")?;
     let caller = Caller { token: Some(text(&session, "/session/access_token")?), tenant: None };
     let mine = http.get("/v1/me/tenants", &caller).await?;

@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// Makes what is missing of the demo market at `url`, where the operator account exists already.
 pub async fn fill(url: &str) -> anyhow::Result<()> {
-    let http = Http::new(url);
+    let http = Http::new(url).patient();
     for _ in 1..TRIES {
         match make_missing(&http).await {
             Ok(()) => return Ok(()),

@@ -71,18 +71,21 @@ fn shop_name(number: usize) -> Option<&'static str> {
     trade(number).map(|(_, shop)| shop)
 }
 
-/// Puts the goods into the shops that lack them; how many products were made.
+/// Puts the goods into the shops that lack them; how many products were made or completed.
 pub(super) async fn stock(http: &Http, sellers: &[Caller]) -> anyhow::Result<usize> {
     let categories = categories(http).await?;
     let mut missing = Vec::new();
     for (number, seller) in (1..).zip(sellers) {
-        let there = skus(http, seller).await?;
-        let wanted = (0..PRODUCTS_PER_SHOP).filter_map(|product| Some((seller, Product::new(number, product)?)));
-        missing.extend(wanted.filter(|(_, product)| !there.contains(&product.sku)));
+        let made: BTreeSet<String> = listed(http, seller, "/v1/products", "/products").await?.iter().flat_map(skus).collect();
+        let stocks = listed(http, seller, "/v1/stock", "/stocks").await?;
+        let is_set = |stock: &&Value| stock.get("revision").and_then(Value::as_i64).is_some_and(|revision| revision > 0);
+        let stocked: BTreeSet<String> = stocks.iter().filter(is_set).filter_map(|stock| text(stock, "/sku").ok()).collect();
+        let products = (0..PRODUCTS_PER_SHOP).filter_map(|product| Product::new(number, product));
+        missing.extend(products.filter_map(|product| Left::of(seller, product, &made, &stocked)));
     }
     let total = missing.len();
     let mut made = 0;
-    let mut work = futures::stream::iter(missing).map(|(seller, product)| put(http, seller, product, &categories)).buffer_unordered(AT_ONCE);
+    let mut work = futures::stream::iter(missing).map(|left| left.make(http, &categories)).buffer_unordered(AT_ONCE);
     while work.try_next().await?.is_some() {
         made += 1;
         progress("products", made, total);
@@ -158,47 +161,76 @@ impl Product {
     }
 }
 
-async fn put(http: &Http, seller: &Caller, product: Product, categories: &BTreeMap<&'static str, String>) -> anyhow::Result<()> {
+/// What is left to do of one product.
+struct Left<'a> {
+    seller: &'a Caller,
+    product: Product,
+    is_made: bool,
+    /// The variants whose stock has not been set.
+    without_stock: Vec<String>,
+}
+
+impl<'a> Left<'a> {
+    fn of(seller: &'a Caller, product: Product, made: &BTreeSet<String>, stocked: &BTreeSet<String>) -> Option<Self> {
+        let is_made = made.contains(&product.sku);
+        let skus = product.variants().into_iter().filter_map(|variant| text(&variant, "/sku").ok());
+        let without_stock: Vec<String> = skus.filter(|sku| !stocked.contains(sku)).collect();
+        (!is_made || !without_stock.is_empty()).then_some(Self { seller, product, is_made, without_stock })
+    }
+
+    async fn make(self, http: &Http, categories: &BTreeMap<&'static str, String>) -> anyhow::Result<()> {
+        let mut variants = BTreeMap::new();
+        if !self.is_made {
+            let created = create(http, self.seller, &self.product, categories).await.with_context(|| format!("cannot make {}", self.product.sku))?;
+            let created = created.pointer("/product/variants").and_then(Value::as_array).into_iter().flatten();
+            variants.extend(created.filter_map(|variant| Some((text(variant, "/sku").ok()?, text(variant, "/variant_id").ok()?))));
+        }
+        for sku in &self.without_stock {
+            // Inventory may not have heard of a new SKU yet, so a new variant is named by its id as well.
+            let variant = variants.get(sku).cloned().unwrap_or_default();
+            let body = json!({ "variant_id": variant, "sku": sku, "quantity": self.product.pieces });
+            http.post("/v1/stock/set", self.seller, &body).await.with_context(|| format!("cannot stock {sku}"))?;
+        }
+        Ok(())
+    }
+}
+
+async fn create(http: &Http, seller: &Caller, product: &Product, categories: &BTreeMap<&'static str, String>) -> anyhow::Result<Value> {
     let (drawing, tone) = (product.goods.drawing, product.tone);
     let png = tokio::task::spawn_blocking(move || picture::draw(drawing, tone)).await??;
     let alt = format!("{}, drawn", product.goods.noun).replace(' ', "%20");
     let media = http.send(Method::POST, &format!("/v1/media?alt={alt}"), seller, "image/png", Bytes::from(png)).await?.ok("/v1/media")?;
     let media = text(&serde_json::from_slice(&media)?, "/media/media_id")?;
-    let variants = product.variants();
-    let skus: Vec<String> = variants.iter().map(|variant| text(variant, "/sku")).collect::<anyhow::Result<_>>()?;
     let body = json!({
         "title": product.title,
         "description": product.description(),
         "brand": product.brand,
         "category": categories.get(product.goods.category).cloned().unwrap_or_default(),
         "media_ids": [media],
-        "variants": variants,
+        "variants": product.variants(),
         "activate": true,
     });
-    let created = http.post("/v1/products", seller, &body).await.with_context(|| format!("cannot make {}", product.sku))?;
-    for (variant, sku) in created.pointer("/product/variants").and_then(Value::as_array).into_iter().flatten().zip(&skus) {
-        let body = json!({ "variant_id": text(variant, "/variant_id")?, "sku": sku, "quantity": product.pieces });
-        http.post("/v1/stock/set", seller, &body).await.with_context(|| format!("cannot stock {sku}"))?;
-    }
-    Ok(())
+    http.post("/v1/products", seller, &body).await
 }
 
-/// The SKUs a seller has already.
-async fn skus(http: &Http, seller: &Caller) -> anyhow::Result<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
+/// Everything a seller's list holds, page by page.
+async fn listed(http: &Http, seller: &Caller, path: &str, entries: &str) -> anyhow::Result<Vec<Value>> {
+    let mut found = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = http.get(&format!("/v1/products?limit=100&cursor={cursor}"), seller).await?;
-        for product in page.pointer("/products").and_then(Value::as_array).into_iter().flatten() {
-            let variants = product.pointer("/variants").and_then(Value::as_array).into_iter().flatten();
-            found.extend(variants.filter_map(|variant| text(variant, "/sku").ok()));
-            found.extend(text(product, "/sku").ok());
-        }
+        let page = http.get(&format!("{path}?limit=100&cursor={cursor}"), seller).await?;
+        found.extend(page.pointer(entries).and_then(Value::as_array).into_iter().flatten().cloned());
         cursor = text(&page, "/next_cursor").unwrap_or_default();
         if cursor.is_empty() {
             return Ok(found);
         }
     }
+}
+
+/// The SKUs of a product as the list of products tells it.
+fn skus(product: &Value) -> Vec<String> {
+    let variants = product.pointer("/variants").and_then(Value::as_array).into_iter().flatten();
+    variants.chain([product]).filter_map(|named| text(named, "/sku").ok()).collect()
 }
 
 /// The operator's category for each kind of goods, as far as the tree has one.

@@ -27,6 +27,7 @@ pub(super) async fn cart(args: &BenchArgs, http: &Http) -> anyhow::Result<Report
 
 pub(super) async fn checkout(args: &BenchArgs, http: &Http) -> anyhow::Result<Report> {
     let baskets = Arc::new(market::baskets(&market::sellables(http).await?)?);
+    market::fill_warehouses(http, &baskets).await?;
     let what = "a new guest: three sellers' things into the cart, checkout, payment, placed (6 requests)".to_owned();
     let report = open_loop("checkout", what, 50, args, http, |number| {
         let (http, baskets) = (http.clone(), Arc::clone(&baskets));

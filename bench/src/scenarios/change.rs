@@ -14,7 +14,7 @@ use crate::{BenchArgs, market};
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
 pub(super) async fn run(args: &BenchArgs, http: &Http) -> anyhow::Result<Report> {
-    let seller = Arc::new(market::seller(http).await?);
+    let seller = Arc::new(market::seller(http, 1).await?);
     let tenant = seller.tenant.clone().unwrap_or_default();
     let page = http.get(&format!("/v1/search?limit=100&tenant_id={tenant}"), &Caller::default()).await?;
     let hits = page.pointer("/hits").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -13,7 +13,7 @@ use crate::report::Report;
 use crate::statements;
 
 pub(crate) async fn run(buyers: u32, pieces: u32, http: &Http) -> anyhow::Result<Report> {
-    let seller = market::seller(http).await?;
+    let seller = market::seller(http, 1).await?;
     let target = Arc::new(stocked(http, &seller, pieces).await?);
     let mut rush = Vec::new();
     for _ in 0..buyers {

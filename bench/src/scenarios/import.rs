@@ -17,7 +17,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(args: &BenchArgs, http: &Http) -> anyhow::Result<Report> {
-    let seller = market::seller(http).await?;
+    let seller = market::seller(http, 1).await?;
     // Another mark in each run, so that every run creates its products and none finds those of the last.
     let mark = format!("bench{:x}", std::process::id());
     let feed = feed(args.rows, &mark);

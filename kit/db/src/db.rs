@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use futures::Stream;
 use kit_core::{TenantId, UserId};
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPool;
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -205,12 +205,20 @@ impl Cell {
     pub async fn begin(&self, scope: &Scope) -> Result<Tx, DbError> {
         let begin = scope.begin();
         for _ in 0..STALE_TRIES {
-            match self.0.pool.begin_with(AssertSqlSafe(begin.clone())).await {
+            match self.open(begin.clone()).await {
                 Err(error) if is_stale(&error) => {}
                 begun => return Ok(begun?),
             }
         }
-        Ok(self.0.pool.begin_with(AssertSqlSafe(begin)).await?)
+        Ok(self.open(begin).await?)
+    }
+
+    /// Opens the transaction in a task of its own. sqlx forgets one whose opening is dropped half-way (a deadline, a client that left):
+    /// the connection would go back to the pool inside it, with its scope.
+    async fn open(&self, begin: String) -> Result<Tx, sqlx::Error> {
+        let connection = self.0.pool.acquire().await?;
+        let opening = tokio::spawn(Tx::begin(connection, Some(AssertSqlSafe(begin).into_sql_str())));
+        opening.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 
     /// Tells the metrics how busy the pool is.

@@ -1,5 +1,7 @@
 //! Who sees what: row-level security, cells, placement, roles.
 
+use std::time::Duration;
+
 use crate::support::{House, SOURCE, tenant};
 use kit_core::UserId;
 use kit_db::{DbError, Scope, Settings, Storage, Tx};
@@ -51,6 +53,20 @@ async fn a_transaction_writes_only_for_the_tenants_it_is_for() {
     // The scope ends with its transaction: the connection goes back to the pool for nobody.
     let mut tx = house.source.begin(&Scope::Tenants(vec![])).await.unwrap();
     assert_eq!(names(&mut tx).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_opening_that_is_given_up_leaves_nobody_in_its_scope() {
+    let house = House::start().await;
+    let mut tx = house.source.begin_for(tenant(1)).await.unwrap();
+    add(&mut tx, tenant(1), "somebody's").await.unwrap();
+    tx.commit().await.unwrap();
+    for micros in 0..400 {
+        // Dropped wherever it is: waiting for a connection, sending, waiting for the answer.
+        let _given_up = tokio::time::timeout(Duration::from_micros(micros), house.source.begin(&Scope::Platform)).await;
+        let seen: Vec<String> = sqlx::query_scalar("select name from thing").fetch_all(house.source.pool()).await.unwrap();
+        assert_eq!(seen, [""; 0], "given up after {micros} microseconds");
+    }
 }
 
 #[tokio::test]
