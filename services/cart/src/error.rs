@@ -10,7 +10,7 @@ pub(crate) enum Error {
     #[error("\"{0}\" cannot be bought now")]
     VariantUnavailable(String),
     #[error("a cart holds at most {0} different items")]
-    CartFull(i64),
+    CartFull(usize),
     #[error("at most 999 pieces of one item")]
     QuantityLimit,
     #[error("the item is not in the cart")]

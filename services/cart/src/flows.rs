@@ -8,10 +8,11 @@ use api_fulfillment::{Parcel, QuoteShippingRequest};
 use api_inventory::{GetStockRequest, VariantKey};
 use api_tenants::{TenantState, Terms};
 use kit_core::{Money, TenantId, UserId};
-use kit_db::Scope;
+use kit_db::{Db, DbError, Scope};
 use kit_rpc::{Ctx, timestamp};
 use uuid::Uuid;
 
+use crate::adding::Adding;
 use crate::error::Error;
 use crate::model::{self, Line, MAX_QUANTITY, Notice, Now};
 use crate::service::Cart;
@@ -64,14 +65,7 @@ impl Cart {
         let price_seen = price_of(&snapshot).ok_or_else(|| Error::VariantUnavailable(snapshot.title.clone()))?;
         let now = self.clock.now();
         let line = Line { tenant, variant: variant.uuid(), quantity, price_seen, added_at: now };
-        let mut tx = self.db.begin(&Scope::Buyer(buyer)).await?;
-        let added = store::add(&mut tx, buyer, &line, self.config.max_lines, now).await?;
-        tx.commit().await?;
-        match added.quantity.map(u32::try_from) {
-            Some(Ok(quantity)) => Ok((quantity, pieces(added.others).saturating_add(quantity))),
-            _ if added.lines >= self.config.max_lines => Err(Error::CartFull(self.config.max_lines)),
-            _ => Err(Error::QuantityLimit),
-        }
+        Ok(self.adds.run(Adding { buyer, line }).await??)
     }
 
     /// Answers the pieces in the cart.
@@ -148,6 +142,17 @@ impl Cart {
         });
         Ok(cheapest.collect())
     }
+}
+
+/// The carts of these buyers, in their order.
+pub(crate) async fn read_all(db: Db, buyers: Vec<UserId>) -> Result<Vec<Result<Vec<Line>, DbError>>, DbError> {
+    let mut tx = db.begin(&Scope::Platform).await?;
+    let mut carts: HashMap<UserId, Vec<Line>> = HashMap::new();
+    for (buyer, line) in store::lines_of(&mut tx, &buyers).await? {
+        carts.entry(buyer).or_default().push(line);
+    }
+    tx.commit().await?;
+    Ok(buyers.iter().map(|buyer| Ok(carts.get(buyer).cloned().unwrap_or_default())).collect())
 }
 
 fn pieces(count: i64) -> u32 {

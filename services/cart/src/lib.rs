@@ -1,5 +1,6 @@
 //! Carts: what buyers and guests have put aside to buy. See README.md for what must stay true.
 
+mod adding;
 mod config;
 mod error;
 mod events;
@@ -29,7 +30,7 @@ fn start(mut start: Start) -> BoxFuture<'static, anyhow::Result<Service>> {
     Box::pin(async move {
         let cart = Cart::new(&start)?;
         let clock = cart.clock.clone();
-        let max_lines = usize::try_from(cart.config.max_lines)?;
+        let max_lines = cart.config.max_lines;
         start.follow("identity", move |db, event| Box::pin(events::on_identity(clock.clone(), max_lines, db, event)));
         start.follow("orders", |db, event| Box::pin(events::on_orders(db, event)));
         Ok(start.serve(CartServer::new(cart)))

@@ -50,7 +50,7 @@ impl Contract for Cart {
     async fn get_cart_for_checkout(&self, request: Request<GetCartForCheckoutRequest>) -> Result<Response<GetCartForCheckoutResponse>, Status> {
         Ctx::of(&request)?.require_service()?;
         let buyer: UserId = parse("buyer_id", &request.get_ref().buyer_id)?;
-        let lines = self.lines(buyer).await.map_err(status)?;
+        let lines = self.reads.run(buyer).await.map_err(status)?;
         let lines = lines.into_iter().map(|line| CheckoutLine {
             tenant_id: line.tenant.to_string(),
             variant_id: VariantId::from(line.variant).to_string(),

@@ -9,13 +9,16 @@ use api_fulfillment::fulfillment_client::FulfillmentClient;
 use api_inventory::inventory_client::InventoryClient;
 use api_tenants::tenants_client::TenantsClient;
 use api_tenants::{GetTermsRequest, Terms};
-use kit_core::{Clock, TenantId};
-use kit_db::Db;
+use kit_core::{Clock, TenantId, UserId};
+use kit_db::{Batch, Db, DbError, Limits};
 use kit_module::Start;
 use kit_rpc::{Ctx, Link};
 
+use crate::adding::{self, Added, Adding};
 use crate::config::Config;
 use crate::error::Error;
+use crate::flows;
+use crate::model::Line;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -26,16 +29,31 @@ pub(crate) struct Cart {
     pub(crate) catalog: CatalogClient<Link>,
     pub(crate) inventory: InventoryClient<Link>,
     pub(crate) fulfillment: FulfillmentClient<Link>,
+    /// Things put into carts, many in one transaction.
+    pub(crate) adds: Batch<Adding, Added, DbError>,
+    /// Carts read at checkout, many in one transaction.
+    pub(crate) reads: Batch<UserId, Vec<Line>, DbError>,
     tenants: TenantsClient<Link>,
     stores: Arc<Mutex<HashMap<TenantId, (Instant, Terms)>>>,
 }
 
 impl Cart {
     pub(crate) fn new(start: &Start) -> anyhow::Result<Self> {
+        let config: Config = start.config()?;
+        let adds = {
+            let (db, max_lines) = (start.db.clone(), config.max_lines);
+            Batch::start(Limits::new("cart_adds", config.batch_carts), move |adding| Box::pin(adding::add_all(db.clone(), max_lines, adding)))
+        };
+        let reads = {
+            let db = start.db.clone();
+            Batch::start(Limits::new("cart_reads", config.batch_carts), move |buyers| Box::pin(flows::read_all(db.clone(), buyers)))
+        };
         Ok(Self {
             db: start.db.clone(),
             clock: start.clock.clone(),
-            config: Arc::new(start.config()?),
+            config: Arc::new(config),
+            adds,
+            reads,
             catalog: CatalogClient::new(start.links.to("catalog")?),
             inventory: InventoryClient::new(start.links.to("inventory")?),
             fulfillment: FulfillmentClient::new(start.links.to("fulfillment")?),

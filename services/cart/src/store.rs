@@ -1,7 +1,8 @@
 //! What the service remembers: one function per query.
 
 use chrono::{DateTime, Utc};
-use kit_core::{Money, Time, UserId};
+use kit_core::{Money, MoneyError, UserId};
+use kit_db::DbError;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
@@ -10,6 +11,7 @@ use crate::model::Line;
 
 #[derive(Debug, FromRow)]
 struct LineRow {
+    buyer_id: Uuid,
     variant_id: Uuid,
     tenant_id: Uuid,
     quantity: i32,
@@ -19,65 +21,62 @@ struct LineRow {
 }
 
 impl LineRow {
-    fn line(self) -> Result<Line, Error> {
-        Ok(Line {
+    fn line(self) -> Result<(UserId, Line), DbError> {
+        let unreadable = |error: String| DbError::Unreadable(error);
+        let line = Line {
             tenant: self.tenant_id.into(),
             variant: self.variant_id,
-            quantity: u32::try_from(self.quantity).map_err(Error::unreadable)?,
-            price_seen: Money::new(self.price_minor, self.currency.parse()?),
+            quantity: u32::try_from(self.quantity).map_err(|error| unreadable(error.to_string()))?,
+            price_seen: Money::new(self.price_minor, self.currency.parse().map_err(|error: MoneyError| unreadable(error.to_string()))?),
             added_at: self.added_at,
-        })
+        };
+        Ok((self.buyer_id.into(), line))
     }
 }
 
-/// The lines of a cart, in the order they were added.
-pub(crate) async fn lines(db: &mut PgConnection, buyer: UserId) -> Result<Vec<Line>, Error> {
+/// The lines of some buyers' carts, each cart's in the order they were added.
+pub(crate) async fn lines_of(db: &mut PgConnection, buyers: &[UserId]) -> Result<Vec<(UserId, Line)>, DbError> {
     let rows: Vec<LineRow> = sqlx::query_as(
-        "select variant_id, tenant_id, quantity, price_minor, currency, added_at from cart_line where buyer_id = $1 order by added_at, variant_id",
+        "select buyer_id, variant_id, tenant_id, quantity, price_minor, currency, added_at from cart_line
+         where buyer_id = any($1) order by added_at, variant_id",
     )
-    .bind(buyer.uuid())
+    .bind(buyers.iter().map(|buyer| buyer.uuid()).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
     rows.into_iter().map(LineRow::line).collect()
 }
 
-/// What adding did.
-#[derive(Debug, FromRow)]
-pub(crate) struct Added {
-    /// The line's quantity now; null when the line would be too large.
-    pub(crate) quantity: Option<i32>,
-    /// Pieces on the other lines.
-    pub(crate) others: i64,
-    /// Lines before.
-    pub(crate) lines: i64,
+/// The lines of a cart, in the order they were added.
+pub(crate) async fn lines(db: &mut PgConnection, buyer: UserId) -> Result<Vec<Line>, Error> {
+    Ok(lines_of(db, &[buyer]).await?.into_iter().map(|(_, line)| line).collect())
 }
 
-/// Adds pieces in one statement. Nothing is written when the line would hold more than 999 pieces or the cart more than `max_lines` lines.
-pub(crate) async fn add(db: &mut PgConnection, buyer: UserId, line: &Line, max_lines: i64, now: Time) -> Result<Added, Error> {
+/// How many pieces of what each of these buyers has.
+pub(crate) async fn quantities(db: &mut PgConnection, buyers: &[Uuid]) -> Result<Vec<(Uuid, Uuid, i32)>, DbError> {
+    Ok(sqlx::query_as("select buyer_id, variant_id, quantity from cart_line where buyer_id = any($1)").bind(buyers).fetch_all(db).await?)
+}
+
+/// Adds pieces to lines, each named once; the lines as they are now, without those that would hold more than 999 pieces.
+pub(crate) async fn add(db: &mut PgConnection, lines: &[(UserId, Line)]) -> Result<Vec<(Uuid, Uuid, i32)>, DbError> {
+    let column = |of: fn(&(UserId, Line)) -> Uuid| lines.iter().map(of).collect::<Vec<_>>();
     Ok(sqlx::query_as(
-        "with before as (
-            select count(*) as lines, count(*) filter (where variant_id = $2) as same,
-                coalesce(sum(quantity) filter (where variant_id <> $2), 0)::bigint as others
-            from cart_line where buyer_id = $1
-         ), put as (
-            insert into cart_line as line (buyer_id, variant_id, tenant_id, quantity, price_minor, currency, added_at)
-            select $1, $2, $3, $4, $5, $6, $7 from before where lines < $8 or same > 0
-            on conflict (buyer_id, variant_id) do update
-                set quantity = line.quantity + excluded.quantity, price_minor = excluded.price_minor, currency = excluded.currency
-                where line.quantity + excluded.quantity <= 999
-            returning quantity
-         )
-         select (select quantity from put) as quantity, others, lines from before",
+        "insert into cart_line as line (buyer_id, variant_id, tenant_id, quantity, price_minor, currency, added_at)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::bigint[], $6::text[], $7::timestamptz[])
+             as row (buyer_id, variant_id, tenant_id, quantity, price_minor, currency, added_at)
+         order by buyer_id, variant_id
+         on conflict (buyer_id, variant_id) do update
+             set quantity = line.quantity + excluded.quantity, price_minor = excluded.price_minor, currency = excluded.currency
+             where line.quantity + excluded.quantity <= 999
+         returning buyer_id, variant_id, quantity",
     )
-    .bind(buyer.uuid())
-    .bind(line.variant)
-    .bind(line.tenant.uuid())
-    .bind(i32::try_from(line.quantity).map_err(Error::unreadable)?)
-    .bind(line.price_seen.minor)
-    .bind(line.price_seen.currency.as_str())
-    .bind(now)
-    .bind(max_lines)
-    .fetch_one(db)
+    .bind(column(|(buyer, _)| buyer.uuid()))
+    .bind(column(|(_, line)| line.variant))
+    .bind(column(|(_, line)| line.tenant.uuid()))
+    .bind(lines.iter().map(|(_, line)| i32::try_from(line.quantity).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(_, line)| line.price_seen.minor).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(_, line)| line.price_seen.currency.as_str().to_owned()).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(_, line)| line.added_at).collect::<Vec<_>>())
+    .fetch_all(db)
     .await?)
 }
 

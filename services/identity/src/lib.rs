@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use api_identity::identity_server::IdentityServer;
 use futures::FutureExt;
+use kit_db::{Batch, Limits};
 use kit_module::{Module, Service, Start};
 
 use crate::config::Config;
@@ -35,6 +36,9 @@ pub const MODULE: Module = Module {
     start: |start| start_service(start).boxed(),
 };
 
+/// New guests written in one transaction, at most.
+const MOST_GUESTS: usize = 256;
+
 async fn start_service(mut start: Start) -> anyhow::Result<Service> {
     let config: Config = start.config()?;
     let identity = Arc::new(Identity {
@@ -44,6 +48,10 @@ async fn start_service(mut start: Start) -> anyhow::Result<Service> {
         hasher: hasher::Hasher::new(&config)?,
         keys: keys::Keyring::new(&start.public_url),
         cache: cache::Cache::new(&config),
+        guests: {
+            let db = start.db.clone();
+            Batch::start(Limits::new("guests", MOST_GUESTS), move |guests| flows::add_all(db.clone(), guests).boxed())
+        },
         config,
     });
     identity.keys.rotate(&identity.db, &identity.config, identity.clock.now()).await?;

@@ -35,19 +35,9 @@ async fn start_service(mut start: Start) -> anyhow::Result<Service> {
     let post = Arc::new(Post { site: Arc::clone(&site), ids: start.ids.clone() });
     for source in MODULE.hears {
         let post = Arc::clone(&post);
-        start.follow(source, move |db, event| {
+        start.follow_batch(source, move |db, events| {
             let post = Arc::clone(&post);
-            async move {
-                match event.source.as_str() {
-                    "identity" => post.hear_identity(db, &event).await,
-                    "tenants" => post.hear_tenants(db, &event).await,
-                    "orders" => post.hear_orders(db, &event).await,
-                    "inventory" => post.hear_inventory(db, &event).await,
-                    // Nothing else is followed.
-                    _ => Ok(()),
-                }
-            }
-            .boxed()
+            async move { post.hear(db, events).await }.boxed()
         });
     }
     let notifications = rpc::Notifications { db: start.db.clone(), clock: start.clock.clone(), site };

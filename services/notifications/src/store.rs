@@ -22,37 +22,40 @@ pub(crate) struct Listed {
     pub sent_at: Time,
 }
 
-pub(crate) struct NewMessage<'a> {
+pub(crate) struct NewMessage {
     pub id: MessageId,
-    pub cause: &'a str,
-    pub template: &'a str,
-    pub topic: &'a str,
-    pub recipient: &'a str,
+    pub cause: String,
+    pub template: &'static str,
+    pub topic: &'static str,
+    pub recipient: String,
     pub user: Option<Uuid>,
     pub tenant: Option<Uuid>,
-    pub subject: &'a str,
-    pub body: &'a str,
-    pub html: &'a str,
+    pub subject: String,
+    pub body: String,
+    pub html: String,
     pub sent_at: Time,
 }
 
-/// Puts a message into the inbox, once per event, template and address.
-pub(crate) async fn add(db: &mut PgConnection, message: &NewMessage<'_>) -> Result<(), Error> {
+/// Puts messages into the inbox, each once per event, template and address.
+pub(crate) async fn add_all(db: &mut PgConnection, messages: &[NewMessage]) -> Result<(), Error> {
+    let texts = |of: fn(&NewMessage) -> &str| messages.iter().map(of).collect::<Vec<_>>();
     sqlx::query(
         "insert into message (message_id, cause, template, topic, recipient, user_id, tenant_id, subject, body, html, sent_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict on constraint message_once do nothing",
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[],
+             $11::timestamptz[])
+         on conflict on constraint message_once do nothing",
     )
-    .bind(message.id.uuid())
-    .bind(message.cause)
-    .bind(message.template)
-    .bind(message.topic)
-    .bind(message.recipient)
-    .bind(message.user)
-    .bind(message.tenant)
-    .bind(message.subject)
-    .bind(message.body)
-    .bind(message.html)
-    .bind(message.sent_at)
+    .bind(messages.iter().map(|message| message.id.uuid()).collect::<Vec<_>>())
+    .bind(texts(|message| &message.cause))
+    .bind(texts(|message| message.template))
+    .bind(texts(|message| message.topic))
+    .bind(texts(|message| &message.recipient))
+    .bind(messages.iter().map(|message| message.user).collect::<Vec<_>>())
+    .bind(messages.iter().map(|message| message.tenant).collect::<Vec<_>>())
+    .bind(texts(|message| &message.subject))
+    .bind(texts(|message| &message.body))
+    .bind(texts(|message| &message.html))
+    .bind(messages.iter().map(|message| message.sent_at).collect::<Vec<_>>())
     .execute(db)
     .await?;
     Ok(())

@@ -9,10 +9,11 @@ use api_catalog::catalog_client::CatalogClient;
 use api_fulfillment::fulfillment_client::FulfillmentClient;
 use api_identity::identity_client::IdentityClient;
 use api_inventory::inventory_client::InventoryClient;
+use api_orders::CheckoutId;
 use api_payments::payments_client::PaymentsClient;
 use api_tenants::tenants_client::TenantsClient;
 use api_tenants::{GetTermsRequest, Terms};
-use kit_core::{Clock, Ids, TenantId};
+use kit_core::{Clock, Ids, TenantId, Time, UserId};
 use kit_db::{Batch, Db, Limits};
 use kit_module::Start;
 use kit_rpc::{Ctx, Link};
@@ -20,9 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::flows::checkout;
 use crate::flows::place::{NewEntry, insert_all};
 use crate::saga::drive::{Advance, advance_all};
 use crate::store::OrderRow;
+use crate::store::checkouts::CheckoutRow;
 
 /// Clients of the services that orders calls.
 #[derive(Clone)]
@@ -45,6 +48,9 @@ pub(crate) struct Orders {
     pub(crate) config: Arc<Config>,
     pub(crate) callees: Callees,
     pub(crate) public_url: Arc<str>,
+    /// New checkouts, and those about to be placed, many in one transaction.
+    pub(crate) checkout_inserts: Batch<(CheckoutRow, Time), (), Error>,
+    pub(crate) checkout_reads: Batch<(UserId, CheckoutId), CheckoutRow, Error>,
     /// New orders, many in one transaction.
     pub(crate) inserts: Batch<NewEntry, bool, Error>,
     /// Steps of sagas, many in one transaction.
@@ -68,6 +74,14 @@ impl Orders {
             identity: IdentityClient::new(to("identity")?),
         };
         let lease = chrono::Duration::seconds(i64::from(config.lease_seconds));
+        let checkout_inserts = {
+            let db = start.db.clone();
+            Batch::start(Limits::new("checkout_inserts", config.batch_orders), move |rows| Box::pin(checkout::insert_all(db.clone(), rows)))
+        };
+        let checkout_reads = {
+            let db = start.db.clone();
+            Batch::start(Limits::new("checkout_reads", config.batch_orders), move |wanted| Box::pin(checkout::read_all(db.clone(), wanted)))
+        };
         let inserts = {
             let db = start.db.clone();
             Batch::start(Limits::new("orders_insert", config.batch_orders), move |entries| Box::pin(insert_all(db.clone(), entries)))
@@ -85,6 +99,8 @@ impl Orders {
             config: Arc::new(config),
             callees,
             public_url: start.public_url.as_str().into(),
+            checkout_inserts,
+            checkout_reads,
             inserts,
             advances,
             stop: start.stop.clone(),

@@ -17,6 +17,7 @@ use crate::config::{Config, MAX_BATCH};
 use crate::error::Error;
 use crate::model::Payment;
 use crate::psp::Psps;
+use crate::store::webhooks::Arrived;
 
 pub(crate) use authorize::Authorisation;
 pub(crate) use ledger::{Proof, View};
@@ -35,6 +36,8 @@ pub(crate) struct Payments {
     intents: Batch<Payment, (Payment, bool), Error>,
     /// Everything that happens to payments, recorded many at a time.
     changes: Batch<Change, Payment, Error>,
+    /// Webhooks as they come, stored many at a time.
+    deliveries: Batch<Arrived, u64, Error>,
     upkeep: Upkeep,
 }
 
@@ -49,7 +52,11 @@ impl Payments {
             let (db, recorder) = (db.clone(), recorder.clone());
             Batch::start(Limits::new("payment_changes", MAX_BATCH), move |changes| Box::pin(record::run(db.clone(), recorder.clone(), changes)))
         };
-        Self { db, psps, clock, ids, recorder, intents, changes, upkeep }
+        let deliveries = {
+            let (db, clock) = (db.clone(), clock.clone());
+            Batch::start(Limits::new("webhooks", MAX_BATCH), move |arrived| Box::pin(webhook::store_all(db.clone(), clock.clone(), arrived)))
+        };
+        Self { db, psps, clock, ids, recorder, intents, changes, deliveries, upkeep }
     }
 
     async fn begin(&self) -> Result<Tx, Error> {

@@ -9,6 +9,7 @@ pub(crate) mod products;
 pub(crate) mod snapshots;
 pub(crate) mod uploads;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use sqlx::PgConnection;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use self::snapshots::VariantReads;
 use crate::config::Config;
 use crate::error::Error;
 use crate::model::category::Tree;
@@ -48,6 +50,8 @@ pub(crate) struct Catalog {
     pub stop: tokio_util::sync::CancellationToken,
     tree: Mutex<HeldTree>,
     pub variants: Cache<(TenantId, VariantId), Arc<api_catalog::VariantSnapshot>>,
+    /// One batch of reads for each cell, begun when the cell is first asked.
+    variant_reads: Mutex<HashMap<String, VariantReads>>,
     pub renditions: Arc<Semaphore>,
 }
 
@@ -83,6 +87,7 @@ impl Catalog {
             stop: start.stop.clone(),
             tree: Mutex::default(),
             variants,
+            variant_reads: Mutex::default(),
             renditions: Arc::new(Semaphore::new(config.renditions_at_once.max(1))),
             config,
         })

@@ -1,27 +1,67 @@
 //! What other services need to know of variants and products.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use api_catalog::{ProductSnapshot, VariantId, VariantSnapshot};
 use kit_core::TenantId;
-use kit_db::{Cell, Scope};
+use kit_db::{Batch, Cell, DbError, Limits, Scope};
 
 use super::{Catalog, cursor};
 use crate::error::Error;
-use crate::store::products;
+use crate::store::products::{self, Kept};
 use crate::wire;
 
 type Named = (TenantId, VariantId);
 
-/// Tenants that live in one cell, and what is asked of it.
+/// What is asked of one cell.
 struct Asked {
     cell: Cell,
-    tenants: Vec<TenantId>,
     variants: Vec<Named>,
 }
 
+/// The products of variants, asked of one cell by everybody who asks at this moment.
+pub(crate) type VariantReads = Batch<Vec<Named>, Vec<Arc<Kept>>, DbError>;
+
+/// The most requests answered by one query.
+const MOST_READS: usize = 128;
+
+async fn read_all(cell: Cell, asked: Vec<Vec<Named>>) -> Result<Vec<Result<Vec<Arc<Kept>>, DbError>>, DbError> {
+    let mut tenants: Vec<TenantId> = asked.iter().flatten().map(|(tenant, _)| *tenant).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    let ids: Vec<_> = asked.iter().flatten().map(|(_, variant)| variant.uuid()).collect();
+    let mut tx = cell.begin(&Scope::Tenants(tenants)).await?;
+    let kept = products::with_variants(&mut tx, &ids).await.map_err(|error| match error {
+        Error::Db(error) => error,
+        other => DbError::Unreadable(other.to_string()),
+    })?;
+    tx.commit().await?;
+    let mut by_variant: HashMap<Named, Arc<Kept>> = HashMap::new();
+    for kept in kept.into_iter().map(Arc::new) {
+        by_variant.extend(kept.product.content.variants.iter().map(|variant| ((kept.tenant, variant.id), kept.clone())));
+    }
+    let answer = |wanted: &Vec<Named>| {
+        let mut found: Vec<Arc<Kept>> = wanted.iter().filter_map(|named| by_variant.get(named).cloned()).collect();
+        found.dedup_by_key(|kept| kept.id);
+        Ok(found)
+    };
+    Ok(asked.iter().map(answer).collect())
+}
+
 impl Catalog {
+    async fn read_variants(&self, cell: Cell, wanted: Vec<Named>) -> Result<Vec<Arc<Kept>>, Error> {
+        let reads = {
+            let mut reads = self.variant_reads.lock().unwrap_or_else(PoisonError::into_inner);
+            let start = || {
+                let cell = cell.clone();
+                Batch::start(Limits::new("variant_reads", MOST_READS), move |asked| Box::pin(read_all(cell.clone(), asked)))
+            };
+            reads.entry(cell.name().to_owned()).or_insert_with(start).clone()
+        };
+        Ok(reads.run(wanted).await?)
+    }
+
     /// Variants in the order asked, those that exist; one query for each cell. From memory where that is allowed and fresh.
     pub(crate) async fn get_variants(&self, wanted: &[Named], fresh: bool) -> Result<Vec<Arc<VariantSnapshot>>, Error> {
         let mut found: HashMap<Named, Arc<VariantSnapshot>> = HashMap::new();
@@ -31,18 +71,14 @@ impl Catalog {
                 Some(known) => _ = found.insert(*named, known),
                 None => {
                     let cell = self.db.cell_of(named.0).await?;
-                    let asked = cells.entry(cell.name().to_owned()).or_insert_with(|| Asked { cell, tenants: Vec::new(), variants: Vec::new() });
-                    asked.tenants.push(named.0);
+                    let asked = cells.entry(cell.name().to_owned()).or_insert_with(|| Asked { cell, variants: Vec::new() });
                     asked.variants.push(*named);
                 }
             }
         }
         let tree = self.tree().await?;
         for asked in cells.into_values() {
-            let ids: Vec<_> = asked.variants.iter().map(|(_, variant)| variant.uuid()).collect();
-            let mut tx = asked.cell.begin(&Scope::Tenants(asked.tenants)).await?;
-            let kept = products::with_variants(&mut tx, &ids).await?;
-            drop(tx);
+            let kept = self.read_variants(asked.cell, asked.variants.clone()).await?;
             for snapshot in kept.iter().flat_map(|kept| wire::variant_snapshots(kept, &tree)) {
                 let snapshot = Arc::new(snapshot);
                 if let Some(named) = asked

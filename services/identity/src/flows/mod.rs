@@ -14,6 +14,7 @@ mod sign_up;
 mod throttle;
 
 pub(crate) use authenticate::Authenticated;
+pub(crate) use guest::{NewGuest, add_all};
 pub(crate) use operators::Page;
 pub(crate) use profile::Changes;
 pub(crate) use sign_in::SignIn;
@@ -22,7 +23,7 @@ pub(crate) use sign_up::SignUp;
 use api_identity::SessionId;
 use chrono::Duration;
 use kit_core::{Clock, Ids, Time, UserId};
-use kit_db::{Db, Scope, Tx};
+use kit_db::{Batch, Db, DbError, Scope, Tx};
 use kit_rpc::Ctx;
 
 use crate::cache::{Cache, Changed};
@@ -43,6 +44,7 @@ pub(crate) struct Identity {
     pub hasher: Hasher,
     pub keys: Keyring,
     pub cache: Cache,
+    pub guests: Batch<NewGuest, (), DbError>,
 }
 
 /// A session with the secrets that only its owner ever sees.
@@ -80,8 +82,7 @@ impl Identity {
     async fn issue(&self, tx: &mut Tx, ctx: &Ctx, person: Person, device: &str, now: Time) -> Result<Issued, Error> {
         let session: SessionId = self.ids.next();
         let issued = self.secrets(session, person, now)?;
-        let address = ctx.address.map(|address| address.to_string()).unwrap_or_default();
-        store::session::add(tx, &issued.to_store(device, &address, now)?).await?;
+        store::session::add_all(tx, &[issued.to_store(device, ctx, now)?]).await?;
         Ok(issued)
     }
 
@@ -108,9 +109,17 @@ impl Identity {
 }
 
 impl Issued {
-    fn to_store<'a>(&self, device: &'a str, address: &'a str, now: Time) -> Result<NewSession<'a>, Error> {
+    fn to_store(&self, device: &str, ctx: &Ctx, now: Time) -> Result<NewSession, Error> {
         let (_, token_hash) = token::read_session_token(&self.session_token).ok_or(Error::Corrupt("session token"))?;
-        let refresh_hash = token::hash(&self.refresh_token);
-        Ok(NewSession { id: self.session, user: self.person.id, token_hash, refresh_hash, device, address, now, expires_at: self.expires_at })
+        Ok(NewSession {
+            id: self.session,
+            user: self.person.id,
+            token_hash,
+            refresh_hash: token::hash(&self.refresh_token),
+            device: device.to_owned(),
+            address: ctx.address.map(|address| address.to_string()).unwrap_or_default(),
+            now,
+            expires_at: self.expires_at,
+        })
     }
 }

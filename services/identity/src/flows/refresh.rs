@@ -28,7 +28,7 @@ impl Identity {
         }
         let person = store::person::find(&mut tx, user).await?.filter(|person| !person.disabled).ok_or(Error::RefreshTokenInvalid)?;
         let issued = self.secrets(session, person, now)?;
-        store::session::rotate(&mut tx, &used, &issued.to_store("", "", now)?).await?;
+        store::session::rotate(&mut tx, &used, &issued.to_store("", ctx, now)?).await?;
         self.commit(tx, &[Changed::Session(session)]).await?;
         Ok(issued)
     }

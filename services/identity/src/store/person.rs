@@ -176,13 +176,17 @@ pub(crate) async fn upgrade_guest(db: &mut PgConnection, account: &NewAccount<'_
     Ok(done.rows_affected() == 1)
 }
 
-pub(crate) async fn add_guest(db: &mut PgConnection, id: UserId, language: &str, now: Time) -> Result<(), Error> {
-    sqlx::query("insert into person (user_id, guest, language, created_at) values ($1, true, $2, $3)")
-        .bind(id.uuid())
-        .bind(language)
-        .bind(now)
-        .execute(db)
-        .await?;
+/// New guests: their id, language and beginning.
+pub(crate) async fn add_guests(db: &mut PgConnection, guests: &[(UserId, String, Time)]) -> Result<(), DbError> {
+    sqlx::query(
+        "insert into person (user_id, guest, language, created_at)
+         select user_id, true, language, at from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as row (user_id, language, at)",
+    )
+    .bind(guests.iter().map(|(id, _, _)| id.uuid()).collect::<Vec<_>>())
+    .bind(guests.iter().map(|(_, language, _)| language.as_str()).collect::<Vec<_>>())
+    .bind(guests.iter().map(|(_, _, at)| *at).collect::<Vec<_>>())
+    .execute(db)
+    .await?;
     Ok(())
 }
 

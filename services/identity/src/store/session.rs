@@ -2,38 +2,49 @@
 
 use api_identity::SessionId;
 use kit_core::{Time, UserId};
+use kit_db::DbError;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::model::EndCause;
 
-pub(crate) struct NewSession<'a> {
+pub(crate) struct NewSession {
     pub id: SessionId,
     pub user: UserId,
     pub token_hash: Vec<u8>,
     pub refresh_hash: Vec<u8>,
-    pub device: &'a str,
-    pub address: &'a str,
+    pub device: String,
+    pub address: String,
     pub now: Time,
     pub expires_at: Time,
 }
 
-pub(crate) async fn add(db: &mut PgConnection, session: &NewSession<'_>) -> Result<(), Error> {
+pub(crate) async fn add_all(db: &mut PgConnection, sessions: &[NewSession]) -> Result<(), DbError> {
+    let ids: Vec<Uuid> = sessions.iter().map(|session| session.id.uuid()).collect();
+    let now: Vec<Time> = sessions.iter().map(|session| session.now).collect();
     sqlx::query(
-        "with started as (
-            insert into session (session_id, user_id, token_hash, device, address, created_at, last_used_at, expires_at)
-            values ($1, $2, $3, $5, $6, $7, $7, $8) returning session_id)
-         insert into refresh_token (token_hash, session_id, issued_at) select $4, session_id, $7 from started",
+        "insert into session (session_id, user_id, token_hash, device, address, created_at, last_used_at, expires_at)
+         select session_id, user_id, token_hash, device, address, at, at, expires_at
+         from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+             as row (session_id, user_id, token_hash, device, address, at, expires_at)",
     )
-    .bind(session.id.uuid())
-    .bind(session.user.uuid())
-    .bind(&session.token_hash)
-    .bind(&session.refresh_hash)
-    .bind(session.device)
-    .bind(session.address)
-    .bind(session.now)
-    .bind(session.expires_at)
+    .bind(&ids)
+    .bind(sessions.iter().map(|session| session.user.uuid()).collect::<Vec<_>>())
+    .bind(sessions.iter().map(|session| session.token_hash.as_slice()).collect::<Vec<_>>())
+    .bind(sessions.iter().map(|session| session.device.as_str()).collect::<Vec<_>>())
+    .bind(sessions.iter().map(|session| session.address.as_str()).collect::<Vec<_>>())
+    .bind(&now)
+    .bind(sessions.iter().map(|session| session.expires_at).collect::<Vec<_>>())
+    .execute(&mut *db)
+    .await?;
+    sqlx::query(
+        "insert into refresh_token (token_hash, session_id, issued_at)
+         select * from unnest($1::bytea[], $2::uuid[], $3::timestamptz[])",
+    )
+    .bind(sessions.iter().map(|session| session.refresh_hash.as_slice()).collect::<Vec<_>>())
+    .bind(&ids)
+    .bind(&now)
     .execute(db)
     .await?;
     Ok(())
@@ -145,7 +156,7 @@ pub(crate) async fn lock_refresh_token(db: &mut PgConnection, hash: &[u8], now: 
 }
 
 /// Puts new secrets in place of the used refresh token and of the session token.
-pub(crate) async fn rotate(db: &mut PgConnection, used: &[u8], session: &NewSession<'_>) -> Result<(), Error> {
+pub(crate) async fn rotate(db: &mut PgConnection, used: &[u8], session: &NewSession) -> Result<(), Error> {
     sqlx::query(
         "with used as (update refresh_token set used_at = $5 where token_hash = $1),
               moved as (update session set token_hash = $3, last_used_at = $5, expires_at = $6 where session_id = $2)

@@ -8,8 +8,8 @@ use api_fulfillment::{Parcel, QuoteShippingRequest};
 use api_identity::GetUsersRequest;
 use api_orders::{CheckoutId, CheckoutItem, OrderId, ShippingChoice, StartCheckoutRequest, UpdateCheckoutRequest};
 use api_tenants::TenantState;
-use kit_core::{Email, MoneyError, TenantId, UserId};
-use kit_db::Scope;
+use kit_core::{Email, MoneyError, TenantId, Time, UserId};
+use kit_db::{Db, Scope};
 use kit_rpc::{Actor, Ctx, proto};
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -25,6 +25,27 @@ type Wanted = BTreeMap<(TenantId, Uuid), u32>;
 
 /// The most pieces of one line.
 const MAX_QUANTITY: u32 = 999;
+
+/// Writes new checkouts in one transaction.
+pub(crate) async fn insert_all(db: Db, rows: Vec<(CheckoutRow, Time)>) -> Result<Vec<Result<(), Error>>, Error> {
+    let mut tx = db.begin(&Scope::Platform).await?;
+    checkouts::insert_all(&mut tx, &rows).await?;
+    tx.commit().await?;
+    Ok(rows.iter().map(|_| Ok(())).collect())
+}
+
+/// Reads checkouts about to be placed, each for its own buyer.
+pub(crate) async fn read_all(db: Db, wanted: Vec<(UserId, CheckoutId)>) -> Result<Vec<Result<CheckoutRow, Error>>, Error> {
+    let ids: Vec<CheckoutId> = wanted.iter().map(|(_, id)| *id).collect();
+    let mut tx = db.begin(&Scope::Platform).await?;
+    let rows: BTreeMap<Uuid, CheckoutRow> = checkouts::get_all(&mut tx, &ids).await?.into_iter().map(|row| (row.checkout_id, row)).collect();
+    tx.commit().await?;
+    let own = |(buyer, id): &(UserId, CheckoutId)| {
+        let row = rows.get(&id.uuid()).filter(|row| row.buyer_id == buyer.uuid());
+        row.cloned().ok_or(Error::CheckoutNotFound)
+    };
+    Ok(wanted.iter().map(own).collect())
+}
 
 impl Orders {
     pub(crate) async fn start_checkout(&self, ctx: &Ctx, buyer: UserId, request: &StartCheckoutRequest) -> Result<CheckoutRow, Error> {
@@ -56,9 +77,7 @@ impl Orders {
             placed: false,
             refused: false,
         };
-        let mut tx = self.db.begin(&Scope::Buyer(buyer)).await?;
-        checkouts::insert(&mut tx, &row, now).await?;
-        tx.commit().await?;
+        self.checkout_inserts.run((row.clone(), now)).await?;
         Ok(row)
     }
 

@@ -67,7 +67,7 @@ impl Orders {
     /// everything is done; a step nobody answers is left to the recovery job.
     pub(crate) async fn place_order(&self, ctx: &Ctx, buyer: UserId, id: CheckoutId, payment: Payment<'_>) -> Result<WholeOrder, Error> {
         check_return_url(payment.return_url)?;
-        let row = self.get_checkout(buyer, id).await?;
+        let row = self.checkout_reads.run((buyer, id)).await?;
         if row.placed {
             return self.drive_detached(ctx, order_id_of(&row)).await;
         }

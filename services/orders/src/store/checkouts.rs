@@ -23,31 +23,36 @@ pub(crate) struct CheckoutRow {
     pub(crate) refused: bool,
 }
 
-pub(crate) async fn insert(db: &mut PgConnection, row: &CheckoutRow, now: Time) -> Result<(), Error> {
-    sqlx::query("insert into checkout (checkout_id, buyer_id, order_id, draft, created_at, expires_at) values ($1, $2, $3, $4, $5, $6)")
-        .bind(row.checkout_id)
-        .bind(row.buyer_id)
-        .bind(row.order_id)
-        .bind(&row.draft)
-        .bind(now)
-        .bind(row.expires_at)
-        .execute(db)
-        .await?;
+pub(crate) async fn insert_all(db: &mut PgConnection, rows: &[(CheckoutRow, Time)]) -> Result<(), Error> {
+    let column = |of: fn(&CheckoutRow) -> Uuid| rows.iter().map(|(row, _)| of(row)).collect::<Vec<_>>();
+    sqlx::query(
+        "insert into checkout (checkout_id, buyer_id, order_id, draft, created_at, expires_at)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[])",
+    )
+    .bind(column(|row| row.checkout_id))
+    .bind(column(|row| row.buyer_id))
+    .bind(column(|row| row.order_id))
+    .bind(rows.iter().map(|(row, _)| &row.draft).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, at)| *at).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(row, _)| row.expires_at).collect::<Vec<_>>())
+    .execute(db)
+    .await?;
     Ok(())
 }
 
 pub(crate) async fn get(db: &mut PgConnection, id: CheckoutId) -> Result<CheckoutRow, Error> {
-    sqlx::query_as(
+    get_all(db, &[id]).await?.pop().ok_or(Error::CheckoutNotFound)
+}
+
+pub(crate) async fn get_all(db: &mut PgConnection, ids: &[CheckoutId]) -> Result<Vec<CheckoutRow>, Error> {
+    let rows = sqlx::query_as(
         "select c.checkout_id, c.buyer_id, c.order_id, c.draft, c.expires_at,
             o.order_id is not null and (o.state <> 'cancelled' or o.reserved_at is not null) as placed,
             coalesce(o.state = 'cancelled' and o.reserved_at is null, false) as refused
          from checkout c left join buyer_order o on o.order_id = c.order_id
-         where c.checkout_id = $1",
-    )
-    .bind(id.uuid())
-    .fetch_optional(db)
-    .await?
-    .ok_or(Error::CheckoutNotFound)
+         where c.checkout_id = any($1)",
+    );
+    Ok(rows.bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>()).fetch_all(db).await?)
 }
 
 pub(crate) async fn save_draft(db: &mut PgConnection, id: CheckoutId, draft: &Draft) -> Result<(), Error> {

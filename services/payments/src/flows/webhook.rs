@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use kit_core::Clock;
+use kit_db::{Db, Scope};
 use kit_rpc::Ctx;
 use uuid::Uuid;
 
@@ -10,10 +12,18 @@ use crate::config::MAX_DELIVERIES;
 use crate::error::Error;
 use crate::psp::Notice;
 use crate::store;
-use crate::store::webhooks::Delivery;
+use crate::store::webhooks::{Arrived, Delivery};
 
 /// The job that processes what was stored.
 pub(crate) const PROCESS_WEBHOOKS: &str = "process_webhooks";
+
+/// Stores deliveries in one transaction; answers how many new events each brings.
+pub(super) async fn store_all(db: Db, clock: Clock, arrived: Vec<Arrived>) -> Result<Vec<Result<u64, Error>>, Error> {
+    let mut tx = db.begin(&Scope::Platform).await?;
+    let news = store::webhooks::insert(&mut tx, &arrived, clock.now()).await?;
+    tx.commit().await?;
+    Ok(news.into_iter().map(Ok).collect())
+}
 
 impl Payments {
     /// Stores a delivery. Answers (events that were new, events that had come before).
@@ -22,15 +32,9 @@ impl Payments {
         psp.verify(headers, body)?;
         let event_ids: Vec<String> = psp.read(body)?.into_iter().map(|notice| notice.event_id).collect();
         let count = u64::try_from(event_ids.len()).unwrap_or_default();
-        let mut tx = self.begin().await?;
-        let number = store::webhooks::insert_delivery(&mut tx, psp.name(), body, self.clock.now()).await?;
-        let new = store::webhooks::insert_events(&mut tx, psp.name(), number, &event_ids).await?;
+        let new = self.deliveries.run(Arrived { psp: psp.name(), body: body.to_vec(), event_ids }).await?;
         if new > 0 {
-            tx.commit().await?;
             self.upkeep.signal(PROCESS_WEBHOOKS);
-        } else {
-            // Nothing in it is new, so it is not worth keeping.
-            tx.rollback().await?;
         }
         metrics::counter!("webhook_events_total", "psp" => psp.name(), "kind" => "new").increment(new);
         metrics::counter!("webhook_events_total", "psp" => psp.name(), "kind" => "known").increment(count.saturating_sub(new));
