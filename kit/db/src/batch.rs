@@ -1,5 +1,6 @@
 //! Hot flows run as batches: concurrent requests are gathered while one transaction runs, and the next transaction
-//! serves all of them. Nobody waits when the house is idle: the first request runs at once.
+//! serves all of them. Nobody waits when the house is idle: the first request runs at once. Under load a batch rests as long as its
+//! last run took, so that transactions become fewer and larger instead of eating the machine.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,13 +13,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::DbError;
 
+const MAX_REST: Duration = Duration::from_millis(20);
+
 /// How much a batch takes at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// The most items of one run.
     pub max_items: usize,
-    /// How long a run may wait for more items after its first one; `None`: not at all.
-    pub max_wait: Option<Duration>,
+    /// How long a batch rests at most after a run that served several; a batch that serves one at a time never rests.
+    pub max_rest: Duration,
     /// The most items waiting; one more is refused, so that a slow database cannot fill the memory.
     pub max_queue: usize,
     /// The name in the metrics.
@@ -26,9 +29,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Up to `max_items` at once, none waiting for company, a queue of 64 runs.
+    /// Up to `max_items` at once, a queue of 64 runs.
     pub const fn new(name: &'static str, max_items: usize) -> Self {
-        Self { max_items, max_wait: None, max_queue: max_items.saturating_mul(64), name }
+        Self { max_items, max_rest: MAX_REST, max_queue: max_items.saturating_mul(64), name }
     }
 }
 
@@ -115,18 +118,19 @@ where
 {
     let max_items = limits.max_items.max(1);
     let mut gathered = Vec::new();
+    let mut rest = Duration::ZERO;
     while waiting.recv_many(&mut gathered, max_items).await > 0 {
-        if let Some(wait) = limits.max_wait {
-            let until = tokio::time::Instant::now() + wait;
-            while gathered.len() < max_items {
-                let room = max_items - gathered.len();
-                match tokio::time::timeout_at(until, waiting.recv_many(&mut gathered, room)).await {
-                    Ok(0) | Err(_) => break,
-                    Ok(_) => {}
-                }
+        let until = tokio::time::Instant::now() + rest;
+        while gathered.len() < max_items {
+            let room = max_items - gathered.len();
+            match tokio::time::timeout_at(until, waiting.recv_many(&mut gathered, room)).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
             }
         }
+        let (count, started) = (gathered.len(), Instant::now());
         run_once(limits.name, &*run, std::mem::take(&mut gathered)).await;
+        rest = if count > 1 { started.elapsed().min(limits.max_rest) } else { Duration::ZERO };
     }
 }
 
@@ -216,13 +220,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_batch_waits_for_nobody_unless_told_to() {
-        let instant = |limits: Limits| Batch::<u32, u32, Error>::start(limits, |items| async { Ok(items.into_iter().map(Ok).collect()) }.boxed());
-        let (started, wait) = (Instant::now(), Duration::from_millis(300));
-        instant(Limits::new("at once", 10)).run(2).await.unwrap();
-        assert!(started.elapsed() < wait, "{:?}", started.elapsed());
-        instant(Limits { max_wait: Some(wait), ..Limits::new("in company", 10) }).run(2).await.unwrap();
-        assert!(started.elapsed() >= wait);
+    async fn a_batch_rests_after_a_run_in_company_and_never_alone() {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let rest = Duration::from_millis(300);
+        let batch = Batch::<u32, u32, Error>::start(Limits { max_rest: rest, ..Limits::new("rests", 10) }, move |items| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok(items.into_iter().map(Ok).collect())
+            }
+            .boxed()
+        });
+        let started = Instant::now();
+        batch.run(1).await.unwrap();
+        batch.run(2).await.unwrap();
+        assert!(started.elapsed() < Duration::from_millis(290), "alone, nobody waits: {:?}", started.elapsed());
+        let (_a, _b, _c) = tokio::join!(batch.run(3), batch.run(4), batch.run(5));
+        let started = Instant::now();
+        batch.run(6).await.unwrap();
+        assert!(started.elapsed() >= Duration::from_millis(190), "it rests as long as the last run took: {:?}", started.elapsed());
     }
 
     #[tokio::test]
