@@ -21,7 +21,7 @@ pub use ctx::{Actor, CTX_HEADER, Ctx, CtxKey, MAC_HEADER};
 pub use link::{Link, Links, grpc_timeout};
 pub use status::{Problem, denied, http_status, invalid, parse, problem_of, required, retry_later, status, violation};
 
-use kit_core::{Currency, Money, MoneyError, Time};
+use kit_core::{Address, Currency, Money, MoneyError, Time};
 
 /// Includes what `kit_build::contract` made: the generated module and its descriptors.
 #[macro_export]
@@ -48,6 +48,20 @@ impl TryFrom<&proto::Money> for Money {
     type Error = MoneyError;
     fn try_from(money: &proto::Money) -> Result<Self, MoneyError> {
         Ok(Self::new(money.amount_minor, money.currency.parse::<Currency>()?))
+    }
+}
+
+impl From<Address> for proto::Address {
+    fn from(address: Address) -> Self {
+        let Address { name, company, line1, line2, city, subdivision, postal_code, country, phone } = address;
+        Self { name, company, line1, line2, city, subdivision, postal_code, country, phone }
+    }
+}
+
+impl From<proto::Address> for Address {
+    fn from(address: proto::Address) -> Self {
+        let proto::Address { name, company, line1, line2, city, subdivision, postal_code, country, phone } = address;
+        Self { name, company, line1, line2, city, subdivision, postal_code, country, phone }
     }
 }
 

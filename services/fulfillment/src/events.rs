@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::model::{Line, State};
 use crate::service::Fulfillment;
 use crate::store::{self, OrderRow};
-use crate::view;
 
 /// A run of orders is put down in one transaction per cell.
 pub(crate) async fn on_orders(service: Fulfillment, events: Vec<LoggedEvent>) -> Result<(), Error> {
@@ -58,7 +57,7 @@ fn order_of(sub: SubOrder, tenant: TenantId, now: kit_core::Time, due_at: kit_co
         number: sub.number,
         state: State::Open.as_str().to_owned(),
         lines: Json(sub.items.into_iter().map(line).collect::<Result<_, Error>>()?),
-        ship_to: Json(view::address_from(sub.shipping_address.unwrap_or_default())),
+        ship_to: Json(sub.shipping_address.unwrap_or_default().into()),
         shipping_method: sub.shipping_method,
         version: 1,
         created_at: sub.placed_at.as_ref().map_or(now, kit_rpc::time),

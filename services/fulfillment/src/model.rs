@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use kit_core::{Currency, Money};
+use kit_core::{Country, Currency, Money};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -53,7 +53,7 @@ impl Terms {
         if self.min_days > self.max_days {
             return Some(("terms.max_days", "must not be less than min_days"));
         }
-        if self.countries.iter().any(|country| country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase())) {
+        if self.countries.iter().any(|country| Country::of(country).is_none()) {
             return Some(("terms.countries", "must be ISO 3166-1 alpha-2 codes, as in US"));
         }
         if self.rate != Rate::Flat && self.tiers.is_empty() {

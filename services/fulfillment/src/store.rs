@@ -3,7 +3,7 @@
 use api_fulfillment::{ShipmentId, ShippingMethodId};
 use api_orders::SubOrderId;
 use chrono::{DateTime, Utc};
-use kit_core::{TenantId, Time};
+use kit_core::{Address, TenantId, Time};
 use kit_db::DbError;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
@@ -20,20 +20,6 @@ pub(crate) struct MethodRow {
     pub(crate) terms: Json<Terms>,
     pub(crate) withdrawn_at: Option<DateTime<Utc>>,
     pub(crate) version: i32,
-}
-
-/// A postal address, as orders told it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Address {
-    pub(crate) name: String,
-    pub(crate) company: String,
-    pub(crate) line1: String,
-    pub(crate) line2: String,
-    pub(crate) city: String,
-    pub(crate) subdivision: String,
-    pub(crate) postal_code: String,
-    pub(crate) country: String,
-    pub(crate) phone: String,
 }
 
 #[derive(Debug, Clone, FromRow, serde::Serialize)]

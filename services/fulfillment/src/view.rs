@@ -2,12 +2,12 @@
 
 use api_fulfillment as api;
 use api_orders::{ItemId, OrderId, SubOrderId};
-use kit_rpc::{proto, timestamp};
+use kit_rpc::timestamp;
 use tonic::Status;
 
 use crate::flows::work::Whole;
 use crate::model::{Line, Pieces, Rate, State, Terms, Tier, Tracking};
-use crate::store::{Address, MethodRow, ShipmentRow};
+use crate::store::{MethodRow, ShipmentRow};
 
 pub(crate) fn method(row: &MethodRow) -> api::ShippingMethod {
     let terms = row.terms.0.clone();
@@ -69,7 +69,7 @@ pub(crate) fn order((row, shipments): &Whole) -> api::FulfillmentOrder {
         number: row.number.clone(),
         state: state.into(),
         lines: row.lines.iter().map(line).collect(),
-        ship_to: Some(address(&row.ship_to)),
+        ship_to: Some(row.ship_to.0.clone().into()),
         shipping_method: row.shipping_method.clone(),
         shipments: shipments.iter().map(shipment).collect(),
         created_at: Some(timestamp(row.created_at)),
@@ -139,14 +139,4 @@ pub(crate) fn noted_state(state: api::ShipmentState) -> Result<&'static str, Sta
         api::ShipmentState::DeliveryFailed => Ok("delivery_failed"),
         _ => Err(kit_rpc::violation("state", "must be in_transit, out_for_delivery or delivery_failed")),
     }
-}
-
-pub(crate) fn address(address: &Address) -> proto::Address {
-    let Address { name, company, line1, line2, city, subdivision, postal_code, country, phone } = address.clone();
-    proto::Address { name, company, line1, line2, city, subdivision, postal_code, country, phone }
-}
-
-pub(crate) fn address_from(address: proto::Address) -> Address {
-    let proto::Address { name, company, line1, line2, city, subdivision, postal_code, country, phone } = address;
-    Address { name, company, line1, line2, city, subdivision, postal_code, country, phone }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use api_identity as api;
 use api_identity::identity_server::Identity as Contract;
-use kit_core::{Currency, Email, Time};
+use kit_core::{Country, Currency, Email, Time};
 use kit_rpc::{Ctx, parse, required};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::error::{Error, status};
-use crate::flows::{Authenticated, Changes, Identity, Page, SignIn, SignUp};
+use crate::flows::{Authenticated, Changes, Identity, Page, SignIn, SignUp, checked_address};
 use crate::model::policy;
 use crate::{model, wire};
 
@@ -171,7 +171,7 @@ impl Contract for Rpc {
         let ctx = Ctx::of(&request)?;
         let r = request.into_inner();
         let address = required("address", r.address)?;
-        let saved = self.0.add_address(&ctx, ctx.require_user()?, &address, r.default).await.map_err(status)?;
+        let saved = self.0.add_address(&ctx, ctx.require_user()?, address.into(), r.default).await.map_err(status)?;
         answer(api::AddAddressResponse { address: Some(saved.into()) })
     }
 
@@ -179,7 +179,7 @@ impl Contract for Rpc {
         let ctx = Ctx::of(&request)?;
         let r = request.into_inner();
         let (id, address) = (parse("address_id", &r.address_id)?, required("address", r.address)?);
-        let saved = self.0.update_address(&ctx, ctx.require_user()?, id, &address, r.default).await.map_err(status)?;
+        let saved = self.0.update_address(&ctx, ctx.require_user()?, id, address.into(), r.default).await.map_err(status)?;
         answer(api::UpdateAddressResponse { address: Some(saved.into()) })
     }
 
@@ -192,12 +192,12 @@ impl Contract for Rpc {
 
     async fn check_address(&self, request: Request<api::CheckAddressRequest>) -> Answer<api::CheckAddressResponse> {
         let address = required("address", request.into_inner().address)?;
-        let checked = model::address::check(&address).map_err(|wrong| status(Error::Invalid(wrong)))?;
-        answer(api::CheckAddressResponse { address: Some(checked) })
+        let checked = checked_address(address.into()).map_err(status)?;
+        answer(api::CheckAddressResponse { address: Some(checked.into()) })
     }
 
     async fn list_countries(&self, _request: Request<api::ListCountriesRequest>) -> Answer<api::ListCountriesResponse> {
-        let countries = model::address::countries().iter().map(|country| api::Country {
+        let countries = Country::all().iter().map(|country| api::Country {
             code: country.code.to_owned(),
             name: country.name.to_owned(),
             required: country.required.iter().map(|field| (*field).to_owned()).collect(),

@@ -94,7 +94,7 @@ impl From<Issued> for api::Session {
 
 impl From<Saved> for api::SavedAddress {
     fn from(saved: Saved) -> Self {
-        Self { address_id: saved.id().to_string(), default: saved.is_default, address: Some(saved.into_address()) }
+        Self { address_id: saved.id().to_string(), default: saved.is_default, address: Some(saved.into_address().into()) }
     }
 }
 

@@ -1,10 +1,9 @@
 //! The invoice as a PDF: the order's number is the invoice's number, tax is shown by line and in total.
 
-use kit_core::{Currency, Money};
+use kit_core::{Address, Currency, Money};
 use kit_pdf::{Column, Document};
 
 use crate::error::Error;
-use crate::model::Address;
 use crate::store::rows::WholeOrder;
 
 const COLUMNS: [Column; 5] = [

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use api_fulfillment::ShippingMethodId;
 use api_orders::{ItemId, OrderId, SubOrderId};
-use kit_core::{Currency, Money, MoneyError, TenantId, Time, UserId, allocate};
+use kit_core::{Address, Currency, Money, MoneyError, TenantId, Time, UserId, allocate};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -81,60 +81,6 @@ pub(crate) fn state_of_parts(parts: &[OrderState]) -> OrderState {
         (Some(least), Some(most)) if *least == OrderState::Paid && *most > OrderState::Paid => OrderState::Processing,
         (Some(OrderState::Delivered), _) => OrderState::Completed,
         (Some(least), _) => *least,
-    }
-}
-
-/// A postal address as documents keep it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Address {
-    pub(crate) name: String,
-    pub(crate) company: String,
-    pub(crate) line1: String,
-    pub(crate) line2: String,
-    pub(crate) city: String,
-    pub(crate) subdivision: String,
-    pub(crate) postal_code: String,
-    pub(crate) country: String,
-    pub(crate) phone: String,
-}
-
-/// The longest text an address field may have.
-const ADDRESS_FIELD_MAX: usize = 200;
-
-impl Address {
-    /// What is wrong with it: (field, message).
-    pub(crate) fn faults(&self) -> Vec<(&'static str, &'static str)> {
-        let mut faults = Vec::new();
-        for (field, text) in [("name", &self.name), ("line1", &self.line1), ("city", &self.city), ("country", &self.country)] {
-            if text.is_empty() {
-                faults.push((field, "is required"));
-            }
-        }
-        let country = self.country.as_bytes();
-        let is_code = country.len() == 2 && country.iter().all(u8::is_ascii_uppercase);
-        if !country.is_empty() && !is_code {
-            faults.push(("country", "must be an ISO 3166-1 alpha-2 code, as in US"));
-        }
-        let fields = [
-            ("name", &self.name),
-            ("company", &self.company),
-            ("line1", &self.line1),
-            ("line2", &self.line2),
-            ("city", &self.city),
-            ("subdivision", &self.subdivision),
-            ("postal_code", &self.postal_code),
-            ("phone", &self.phone),
-        ];
-        for (field, text) in fields {
-            if text.chars().count() > ADDRESS_FIELD_MAX {
-                faults.push((field, "is too long: at most 200 characters"));
-            }
-            if text.chars().any(char::is_control) {
-                faults.push((field, "must be one line of text"));
-            }
-        }
-        faults
     }
 }
 

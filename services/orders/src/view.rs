@@ -9,7 +9,7 @@ use kit_rpc::{proto, timestamp};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::model::{Address, Draft, DraftPart, Line, OrderState, Totals};
+use crate::model::{Draft, DraftPart, Line, OrderState, Totals};
 use crate::saga::machine::Next;
 use crate::store::checkouts::CheckoutRow;
 use crate::store::rows::{ShipmentDoc, TrackingDoc, WholeOrder};
@@ -56,8 +56,8 @@ pub(crate) fn order(whole: &WholeOrder, timeline: &[TimelineRow], reader: Reader
         state: state(row.state()).into(),
         buyer_id: kit_core::UserId::from(row.buyer_id).to_string(),
         email: row.email.clone(),
-        shipping_address: Some(address(&row.shipping_address)),
-        billing_address: Some(address(&row.billing_address)),
+        shipping_address: Some(row.shipping_address.0.clone().into()),
+        billing_address: Some(row.billing_address.0.clone().into()),
         sub_orders: subs.collect(),
         totals: Some(totals_of_row(currency, row.items_minor, row.tax_minor, row.shipping_minor, row.discount_minor, row.total_minor)),
         refunded: Some(money(row.refunded_minor, currency)),
@@ -107,7 +107,7 @@ pub(crate) fn sub_order(row: &SubRow, items: &[&ItemRow], reader: Reader) -> api
         refund_state: refund_state(&row.refund_state).into(),
         refunded: Some(money(row.refunded_minor, currency)),
         placed_at: Some(timestamp(row.placed_at)),
-        shipping_address: Some(address(&row.ship_to)),
+        shipping_address: Some(row.ship_to.0.clone().into()),
         email: row.email.clone(),
         timeline: Vec::new(),
         version: count(row.version),
@@ -180,8 +180,8 @@ pub(crate) fn checkout(row: &CheckoutRow) -> Result<api::Checkout, Error> {
     Ok(api::Checkout {
         checkout_id: api::CheckoutId::from(row.checkout_id).to_string(),
         email: draft.email.clone(),
-        shipping_address: draft.shipping_address.as_ref().map(address),
-        billing_address: draft.billing_address.as_ref().map(address),
+        shipping_address: draft.shipping_address.clone().map(Into::into),
+        billing_address: draft.billing_address.clone().map(Into::into),
         parts: draft.parts.iter().map(checkout_part).collect::<Result<_, _>>()?,
         totals: Some(totals(draft.totals()?)),
         expires_at: Some(timestamp(row.expires_at)),
@@ -248,27 +248,6 @@ fn totals_of_row(currency: &str, items: i64, tax: i64, shipping: i64, discount: 
         discount: Some(money(discount, currency)),
         total: Some(money(total, currency)),
         tax_included: Some(money(0, currency)),
-    }
-}
-
-pub(crate) fn address(address: &Address) -> proto::Address {
-    let Address { name, company, line1, line2, city, subdivision, postal_code, country, phone } = address.clone();
-    proto::Address { name, company, line1, line2, city, subdivision, postal_code, country, phone }
-}
-
-/// Trims every field; the country is written in capitals.
-pub(crate) fn address_from(address: &proto::Address) -> Address {
-    let trimmed = |text: &String| text.trim().to_owned();
-    Address {
-        name: trimmed(&address.name),
-        company: trimmed(&address.company),
-        line1: trimmed(&address.line1),
-        line2: trimmed(&address.line2),
-        city: trimmed(&address.city),
-        subdivision: trimmed(&address.subdivision),
-        postal_code: trimmed(&address.postal_code),
-        country: address.country.trim().to_uppercase(),
-        phone: trimmed(&address.phone),
     }
 }
 

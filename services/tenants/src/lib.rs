@@ -43,7 +43,6 @@ async fn start_service(mut start: Start) -> anyhow::Result<Service> {
         clock: start.clock.clone(),
         ids: start.ids.clone(),
         identity: IdentityClient::new(start.links.to("identity")?),
-        countries: tokio::sync::OnceCell::new(),
         config,
     });
     let service = Arc::clone(&tenants);

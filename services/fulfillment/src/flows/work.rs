@@ -3,7 +3,7 @@
 use api_fulfillment::fulfillment_event::Body;
 use api_fulfillment::{self as api, ShipmentId};
 use api_orders::{OrderId, SubOrderId};
-use kit_core::{TenantId, Time};
+use kit_core::{Address, TenantId, Time};
 use kit_db::{Event, log};
 use kit_rpc::Ctx;
 use prost::Message;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::model::{Pieces, State, Tracking, Work};
 use crate::service::Fulfillment;
-use crate::store::{self, Address, OrderRow, ShipmentRow};
+use crate::store::{self, OrderRow, ShipmentRow};
 use crate::view;
 
 /// An order with its shipments.

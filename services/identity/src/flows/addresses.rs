@@ -2,16 +2,14 @@
 
 use api_identity::identity_event::Body;
 use api_identity::{AddressBookChanged, AddressId};
-use kit_core::UserId;
+use kit_core::{Address, UserId, Violation};
 use kit_db::{Tx, log};
 use kit_rpc::Ctx;
-use kit_rpc::proto::Address;
 use serde_json::{Value, json};
 
 use super::Identity;
 use crate::error::Error;
 use crate::events;
-use crate::model::address;
 use crate::store;
 use crate::store::address::Saved;
 
@@ -23,8 +21,8 @@ impl Identity {
         Ok(saved)
     }
 
-    pub(crate) async fn add_address(&self, ctx: &Ctx, user: UserId, address: &Address, make_default: bool) -> Result<Saved, Error> {
-        let address = address::check(address).map_err(Error::Invalid)?;
+    pub(crate) async fn add_address(&self, ctx: &Ctx, user: UserId, address: Address, make_default: bool) -> Result<Saved, Error> {
+        let address = checked_address(address)?;
         let mut tx = self.begin().await?;
         store::person::lock(&mut tx, user).await?;
         let saved = store::address::list(&mut tx, user).await?;
@@ -40,8 +38,8 @@ impl Identity {
         self.changed(tx, ctx, user, id, json!({ "after": { "address": id, "country": address.country } })).await
     }
 
-    pub(crate) async fn update_address(&self, ctx: &Ctx, user: UserId, id: AddressId, address: &Address, make_default: bool) -> Result<Saved, Error> {
-        let address = address::check(address).map_err(Error::Invalid)?;
+    pub(crate) async fn update_address(&self, ctx: &Ctx, user: UserId, id: AddressId, address: Address, make_default: bool) -> Result<Saved, Error> {
+        let address = checked_address(address)?;
         let mut tx = self.begin().await?;
         store::person::lock(&mut tx, user).await?;
         if !store::address::save(&mut tx, id, user, &address).await? {
@@ -79,4 +77,10 @@ impl Identity {
         let body = Body::AddressBookChanged(AddressBookChanged { user_id: user.to_string() });
         Ok(log::append(tx, ctx, self.clock.now(), events::event(user, body, Some(change))).await?)
     }
+}
+
+/// The address as its country writes it; what is wrong is told as paths under `address`.
+pub(crate) fn checked_address(address: Address) -> Result<Address, Error> {
+    let path = |wrong: Violation| Violation { field: format!("address.{}", wrong.field), ..wrong };
+    address.checked().map_err(|wrong| Error::Invalid(wrong.into_iter().map(path).collect()))
 }

@@ -13,6 +13,7 @@ mod sign_in;
 mod sign_up;
 mod throttle;
 
+pub(crate) use addresses::checked_address;
 pub(crate) use authenticate::Authenticated;
 pub(crate) use guest::{NewGuest, add_all};
 pub(crate) use operators::Page;

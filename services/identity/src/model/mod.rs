@@ -1,6 +1,5 @@
-//! Pure decisions: which password is good enough, what a role allows, when to pause after failures, what an address needs.
+//! Pure decisions: which password is good enough, what a role allows, when to pause after failures.
 
-pub(crate) mod address;
 pub(crate) mod password;
 pub(crate) mod policy;
 pub(crate) mod throttle;

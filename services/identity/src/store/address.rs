@@ -1,8 +1,7 @@
 //! Address books.
 
 use api_identity::AddressId;
-use kit_core::{Time, UserId};
-use kit_rpc::proto::Address;
+use kit_core::{Address, Time, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! A tenant's warehouses. There is always one default from the moment one is needed.
 
 use api_inventory::{WarehouseChanged, WarehouseId, inventory_event};
-use kit_core::{TenantId, Time};
+use kit_core::{Country, TenantId, Time};
 use kit_db::{DbError, Tx, log};
 use kit_rpc::Ctx;
 use sqlx::PgConnection;
@@ -253,6 +253,6 @@ async fn unmake_default(db: &mut PgConnection, tenant: TenantId) -> Result<(), E
 }
 
 fn check_country(country: &str) -> Result<(), Error> {
-    let told = country.is_empty() || (country.len() == 2 && country.bytes().all(|b| b.is_ascii_uppercase()));
+    let told = country.is_empty() || Country::of(country).is_some();
     if told { Ok(()) } else { Err(Error::Invalid { field: "country", message: "must be an ISO 3166-1 alpha-2 code like DE" }) }
 }

@@ -8,17 +8,16 @@ use api_fulfillment::{Parcel, QuoteShippingRequest};
 use api_identity::GetUsersRequest;
 use api_orders::{CheckoutId, CheckoutItem, OrderId, ShippingChoice, StartCheckoutRequest, UpdateCheckoutRequest};
 use api_tenants::TenantState;
-use kit_core::{Email, MoneyError, TenantId, Time, UserId};
+use kit_core::{Address, Email, MoneyError, TenantId, Time, UserId};
 use kit_db::{Db, Scope};
 use kit_rpc::{Actor, Ctx, proto};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::model::{Address, Draft, Line, ShippingOption};
+use crate::model::{Draft, Line, ShippingOption};
 use crate::service::Orders;
 use crate::store::checkouts::{self, CheckoutRow};
-use crate::view;
 
 /// What a buyer wants, by variant; the same variant twice is added up.
 type Wanted = BTreeMap<(TenantId, Uuid), u32>;
@@ -244,13 +243,8 @@ fn email_of(text: &str) -> Result<String, Error> {
 
 /// Reads an address of a request; all its faults are told at once.
 fn address(field: &str, given: Option<&proto::Address>) -> Result<Option<Address>, Error> {
-    let Some(given) = given else { return Ok(None) };
-    let address = view::address_from(given);
-    let faults = address.faults();
-    if faults.is_empty() {
-        return Ok(Some(address));
-    }
-    Err(Error::Invalid(faults.into_iter().map(|(name, message)| (format!("{field}.{name}"), message.to_owned())).collect()))
+    let checked = given.cloned().map(Address::from).map(Address::checked).transpose();
+    checked.map_err(|wrong| Error::Invalid(wrong.into_iter().map(|wrong| (format!("{field}.{}", wrong.field), wrong.message)).collect()))
 }
 
 /// What a draft asks for, to look it up again.

@@ -1,12 +1,13 @@
 //! The rows of the tables, read by sqlx and, for batches, written as one JSON array per table.
 
 use chrono::{DateTime, Utc};
+use kit_core::Address;
 use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::model::{Address, NewOrder, OrderState, Totals};
+use crate::model::{NewOrder, OrderState, Totals};
 use crate::saga::cancel::CancelSaga;
 use crate::saga::machine::Saga;
 

@@ -177,6 +177,14 @@ async fn bad_checkouts_say_what_is_wrong() {
     let wrong = StartCheckoutRequest { items: vec![item(1)], shipping_address: Some(nowhere), ..StartCheckoutRequest::default() };
     let fields: Vec<String> = kit_rpc::problem_of(&start(wrong).await.unwrap_err()).violations.into_iter().map(|violation| violation.field).collect();
     assert_eq!(fields, ["shipping_address.name", "shipping_address.country"]);
+    for (elsewhere, field) in [
+        (Address { country: "ZZ".to_owned(), ..address() }, "shipping_address.country"),
+        (Address { postal_code: "SW1A 1AA".to_owned(), ..address() }, "shipping_address.postal_code"),
+        (Address { subdivision: String::new(), ..address() }, "shipping_address.subdivision"),
+    ] {
+        let wrong = StartCheckoutRequest { items: vec![item(1)], shipping_address: Some(elsewhere), ..StartCheckoutRequest::default() };
+        assert_eq!(kit_rpc::problem_of(&start(wrong).await.unwrap_err()).violations[0].field, field);
+    }
     let wrong = StartCheckoutRequest { items: vec![item(1)], email: "bea".to_owned(), ..StartCheckoutRequest::default() };
     assert_eq!(kit_rpc::problem_of(&start(wrong).await.unwrap_err()).violations[0].field, "email");
     let unknown = CheckoutItem { variant_id: format!("var_{}", "0".repeat(32)), ..item(1) };

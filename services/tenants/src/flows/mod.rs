@@ -15,7 +15,6 @@ use api_tenants as api;
 use kit_core::{Clock, Ids, TenantId};
 use kit_db::{Db, Scope, Tx};
 use kit_rpc::Link;
-use tokio::sync::OnceCell;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -29,8 +28,6 @@ pub(crate) struct Tenants {
     pub ids: Ids,
     pub config: Config,
     pub identity: IdentityClient<Link>,
-    /// Codes of the countries a store may be in, as identity knows them.
-    pub countries: OnceCell<Vec<String>>,
 }
 
 impl Tenants {

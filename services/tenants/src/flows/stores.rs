@@ -7,6 +7,7 @@ use kit_db::{Scope, log};
 use kit_rpc::Ctx;
 use serde_json::json;
 
+use super::apply::check_country;
 use super::{Page, Tenants};
 use crate::error::Error;
 use crate::events;
@@ -65,7 +66,7 @@ impl Tenants {
 
     pub(crate) async fn update_store(&self, ctx: &Ctx, id: TenantId, changes: Changes) -> Result<Tenant, Error> {
         if let Some(country) = &changes.country {
-            self.check_country(ctx, country).await?;
+            check_country(country)?;
         }
         let mut tx = self.begin_for(id).await?;
         let mut tenant = store::tenant::lock(&mut tx, id).await?;
