@@ -57,8 +57,8 @@ pub(crate) fn document(contracts: &Contracts, public_url: &str) -> Document {
     Document { json }
 }
 
-const ABOUT: &str = "Buy and sell on MarketHub. Errors are RFC 9457 problems with a stable `reason`. Writes take an `Idempotency-Key`: the same \
-request under the same key is answered, not repeated. Lists end when `next_cursor` is empty. Amounts are in minor units of their currency.";
+const ABOUT: &str = "Buy and sell on MarketHub. Errors are RFC 9457 problems with a stable `reason`. Writes of signed-in people and guests take an \
+`Idempotency-Key`: the same request under the same key is answered, not repeated. Lists end when `next_cursor` is empty. Amounts are in minor units of their currency.";
 
 fn find<'a>(contracts: &'a Contracts, service: &str, method: &MethodDescriptor) -> Option<&'a Operation> {
     let name = format!("{service}.{}", method.name());
@@ -136,7 +136,7 @@ impl Build {
         if !operation.access.seller.is_empty() {
             header("X-Tenant-Id", "The tenant to act for, when the account works for several.");
         }
-        if operation.verb != Method::GET {
+        if operation.verb != Method::GET && !operation.access.anonymous {
             header("Idempotency-Key", "Any text of the caller's; the same request under the same key is answered, not repeated, for 24 hours.");
         }
         if operation.has_if_version {

@@ -22,7 +22,7 @@ const LONGEST_KEY: usize = 255;
 /// Whose keys these are: a person's or a guest's. Services repeat by business keys, and nobody's keys would mix strangers.
 pub(crate) fn caller(ctx: &Ctx, method: &Method) -> Option<String> {
     match &ctx.actor {
-        Actor::Guest(user) | Actor::User(user) if method.writes => Some(user.to_string()),
+        Actor::Guest(user) | Actor::User(user) if method.replayed => Some(user.to_string()),
         Actor::Nobody | Actor::Guest(_) | Actor::User(_) | Actor::Service(_) => None,
     }
 }

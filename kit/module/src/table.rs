@@ -20,8 +20,9 @@ pub(crate) struct Method {
     /// `orders.Cancel`
     pub(crate) name: String,
     pub(crate) path: String,
-    /// A public operation that changes something: its answer is kept for those who repeat it under one idempotency key.
-    pub(crate) writes: bool,
+    /// A write for people known to the market: its answer is kept for those who repeat it under one idempotency key. What anybody may
+    /// call is not: such operations sign people in, and their tokens must not be at rest.
+    pub(crate) replayed: bool,
     /// Its request is one message.
     pub(crate) unary_request: bool,
     access: Access,
@@ -51,11 +52,12 @@ impl Table {
             let name = format!("{module}.{}", method.name());
             let path = format!("/{}/{}", service.full_name(), method.name());
             let writes = contract::http(&method).is_some_and(|(verb, ..)| verb != http::Method::GET);
+            let access = contract::access(&method);
             let method = Method {
                 path: path.clone(),
-                writes: writes && !method.is_server_streaming(),
+                replayed: writes && !access.anonymous && !method.is_server_streaming(),
                 unary_request: !method.is_client_streaming(),
-                access: Access::of(contract::access(&method)),
+                access: Access::of(access),
                 shape,
                 shapes: Arc::clone(&shapes),
                 requests: metrics::counter!("rpc_requests_total", "method" => name.clone()),

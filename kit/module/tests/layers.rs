@@ -102,6 +102,10 @@ async fn a_repeated_write_is_answered_and_not_repeated(stand: &Stand) {
     let full = refused(add(&keyed(buyer.clone(), "k2"), "one too many").await);
     assert_eq!(full, (Code::Conflict, "SHELF_FULL".to_owned()));
     assert_eq!(refused(add(&keyed(buyer.clone(), "k2"), "one too many").await), full, "a definite refusal is repeated too");
+    for how in [break_request::How::Unspecified, break_request::How::Internal] {
+        let answer = stand.shelf().unwrap().r#break(keyed(buyer.clone(), "k1").request(BreakRequest { how: how.into() })).await;
+        assert_eq!(answer.is_ok(), how == break_request::How::Unspecified, "what anybody may call is neither kept nor replayed: {answer:?}");
+    }
     let ctx = Arc::new(keyed(buyer, "k3"));
     let answers = futures::future::join_all((0..20).map(|_| add(&ctx, "Once"))).await;
     let made: std::collections::BTreeSet<_> = answers.iter().filter_map(|answer| answer.as_ref().ok()).collect();

@@ -24,6 +24,22 @@ async fn a_person_signs_up_is_known_by_both_tokens_and_signs_out_at_once() {
 }
 
 #[tokio::test]
+async fn an_idempotency_key_does_not_put_tokens_to_rest() {
+    let (market, client) = market().await;
+    let guest = client.clone().start_guest(market.nobody().request(StartGuestRequest::default())).await.unwrap().into_inner().session.unwrap();
+    let keyed = kit_rpc::Ctx { idempotency_key: Some("once".into()), ..ctx_of(&market, &guest) };
+    let session = sign_up(&client, &keyed, "ann@example.com").await;
+    let again = client.clone().sign_up(keyed.request(sign_up_request("ann@example.com"))).await;
+    assert_eq!(refusal(again), (Code::Conflict, "EMAIL_TAKEN".to_owned()), "the first answer is not given again");
+    let keyed = kit_rpc::Ctx { idempotency_key: Some("twice".into()), ..ctx_of(&market, &session) };
+    let one = client.clone().sign_in(keyed.request(sign_in_request("ann@example.com"))).await.unwrap().into_inner().session.unwrap();
+    let other = client.clone().sign_in(keyed.request(sign_in_request("ann@example.com"))).await.unwrap().into_inner().session.unwrap();
+    assert_ne!(one.session_token, other.session_token);
+    let kept: i64 = sqlx::query_scalar("select count(*) from identity.idempotency").fetch_one(&mut market.owner().await).await.unwrap();
+    assert_eq!(kept, 0);
+}
+
+#[tokio::test]
 async fn an_unknown_address_and_a_wrong_password_look_the_same() {
     let (market, client) = market().await;
     sign_up(&client, &market.nobody(), "ann@example.com").await;

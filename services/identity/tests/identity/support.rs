@@ -32,8 +32,12 @@ pub(crate) async fn sign_up(client: &IdentityClient<Link>, ctx: &Ctx, email: &st
     client.clone().sign_up(ctx.request(sign_up_request(email))).await.expect("the sign-up works").into_inner().session.expect("a session")
 }
 
+pub(crate) fn sign_in_request(email: &str) -> SignInRequest {
+    SignInRequest { email: email.to_owned(), password: PASSWORD.to_owned(), device: "Firefox on Linux".to_owned() }
+}
+
 pub(crate) async fn sign_in(client: &IdentityClient<Link>, ctx: &Ctx, email: &str, password: &str) -> Result<Session, Status> {
-    let request = SignInRequest { email: email.to_owned(), password: password.to_owned(), device: "Firefox on Linux".to_owned() };
+    let request = SignInRequest { password: password.to_owned(), ..sign_in_request(email) };
     Ok(client.clone().sign_in(ctx.request(request)).await?.into_inner().session.expect("a session"))
 }
 
