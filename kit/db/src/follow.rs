@@ -16,6 +16,7 @@ use kit_rpc::proto::{self, CellsRequest, LagRequest, ReadEventsRequest};
 use kit_rpc::{Ctx, Link};
 use prost::Message;
 use sqlx::PgConnection;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
@@ -100,6 +101,8 @@ pub(crate) struct Consumer {
     pub(crate) handler: Handler,
     log: EventLogClient<Link>,
     clock: Clock,
+    /// Told when cursors were set back: whoever waits at the end of a log reads its cursor again.
+    rewound: Arc<watch::Sender<()>>,
     /// By cell: how far it is, and what it is failing at.
     progress: Arc<Mutex<BTreeMap<String, Progress>>>,
 }
@@ -131,7 +134,7 @@ impl From<sqlx::Error> for Stopped {
 impl Consumer {
     pub(crate) fn new(db: Db, source: &'static str, link: Link, handler: Handler, clock: Clock) -> Self {
         let log = EventLogClient::new(link).max_decoding_message_size(64 << 20);
-        Self { source, db, handler, log, clock, progress: Arc::default() }
+        Self { source, db, handler, log, clock, rewound: Arc::default(), progress: Arc::default() }
     }
 
     fn ctx(&self) -> Ctx {
@@ -140,6 +143,16 @@ impl Consumer {
 
     pub(crate) fn progress(&self) -> BTreeMap<String, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Applies the source's whole log again, in every cell, from its beginning. Other processes find their cursors moved within `WAIT`.
+    pub(crate) async fn replay(&self) -> Result<(), DbError> {
+        sqlx::query("update event_cursor set transaction = '0', number = 0, moved_at = now() where source = $1")
+            .bind(self.source)
+            .execute(self.db.pool())
+            .await?;
+        self.rewound.send_replace(());
+        Ok(())
     }
 
     /// Follows every cell of the source, those that come later too, until told to stop.
@@ -179,15 +192,23 @@ impl Consumer {
     async fn follow(self, cell: String, stop: CancellationToken) {
         let mut pause = FIRST_PAUSE;
         let mut position = None;
+        let mut rewound = self.rewound.subscribe();
         while !stop.is_cancelled() {
             let stepped = match position {
                 None => cursor(&self.db, self.source, &cell).await.map(Some).map_err(|error| Failure::of(&error)),
                 // A read may be broken off at any moment; applying may not, so only the read listens to `stop`.
-                Some(after) => match stop.run_until_cancelled(self.read(&cell, after)).await {
-                    None => return,
-                    Some(Err(failure)) => Err(failure),
-                    Some(Ok(events)) => Ok(self.apply(&cell, after, events, &stop).await),
-                },
+                Some(after) => {
+                    let read = tokio::select! {
+                        () = stop.cancelled() => return,
+                        // We hold the sender, so waiting cannot fail.
+                        _rewound = rewound.changed() => Ok(Vec::new()),
+                        read = self.read(&cell, after) => read,
+                    };
+                    match read {
+                        Ok(events) => Ok(self.apply(&cell, after, events, &stop).await),
+                        Err(failure) => Err(failure),
+                    }
+                }
             };
             let trouble = stepped.as_ref().err().map(|failure| failure.text.clone());
             match stepped {
@@ -231,9 +252,8 @@ impl Consumer {
     /// Applies a run of events: all in one transaction, and if that fails one by one. Answers the position reached, `None` when
     /// the cursor has to be read again.
     async fn apply(&self, cell: &str, from: Position, events: Vec<LoggedEvent>, stop: &CancellationToken) -> Option<Position> {
-        let Some(last) = events.last().map(|event| event.position) else {
-            return Some(from);
-        };
+        // At the end of the log the cursor is read again: a replay may have set it back.
+        let last = events.last()?.position;
         match self.apply_once(cell, from, last, &events).await {
             Ok(()) => return Some(last),
             Err(Stopped::Overtaken) => return None,

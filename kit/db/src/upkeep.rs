@@ -142,10 +142,9 @@ impl Upkeep {
 
     /// Applies a source's whole log again, in every cell, from its beginning.
     pub async fn replay(&self, source: &str) -> Result<(), DbError> {
-        sqlx::query("update event_cursor set transaction = '0', number = 0, moved_at = now() where source = $1")
-            .bind(source)
-            .execute(self.0.db.pool())
-            .await?;
+        for consumer in self.consumers().iter().filter(|consumer| consumer.source == source) {
+            consumer.replay().await?;
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test tells by panicking")]
 
 use api_identity::identity_client::IdentityClient;
-use api_identity::{GrantRoleRequest, RequestPasswordResetRequest, Role, SignInRequest, SignUpRequest, StartGuestRequest, UpdateProfileRequest};
+use api_identity::{GrantRoleRequest, RequestPasswordResetRequest, Role, SignInRequest, SignUpRequest, StartGuestRequest};
 use api_inventory::{InventoryEvent, StockRanLow, inventory_event};
 use api_notifications::notifications_client::NotificationsClient;
 use api_notifications::{
@@ -11,7 +11,7 @@ use api_notifications::{
 };
 use api_orders::{Order, OrderEvent, OrderPlaced, OrderRef, SubOrder, SubOrderCancelled, SubOrderConfirmed, order_event};
 use api_tenants::tenants_client::TenantsClient;
-use api_tenants::{ApplyRequest, ApproveRequest, Business, InviteStaffRequest, StaffRole, UpdateStoreRequest};
+use api_tenants::{ApplyRequest, ApproveRequest, Business, InviteStaffRequest, StaffRole};
 use kit_core::{Code, TenantId, UserId};
 use kit_db::{Db, Event, Scope, log};
 use kit_rpc::{Actor, Ctx, Link, problem_of};
@@ -220,11 +220,6 @@ async fn applicants_staff_and_invited_people_are_told_and_a_replay_tells_nothing
     for source in ["identity", "tenants"] {
         notifications.replay(source).await.unwrap();
     }
-    // A consumer notices with the next event that it is to begin again; these two make no messages.
-    let profile = UpdateProfileRequest { name: Some("Anna Jones".into()), ..Default::default() };
-    stand.identity.clone().update_profile(anna.request(profile)).await.unwrap();
-    let store = UpdateStoreRequest { description: Some("Mugs".into()), ..Default::default() };
-    tenants.update_store(acting.request(store)).await.unwrap();
     assert_eq!(stand.to("anna@example.com").await, told);
     assert_eq!(stand.to("ben@example.com").await, ["staff_invited"]);
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::support::{House, append, note, noting, text};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
-use kit_db::{DbError, Event, Handler, LoggedEvent, Scope, log};
+use kit_core::Clock;
+use kit_db::{DbError, Event, Handler, LoggedEvent, Scope, Upkeep, log};
 use kit_rpc::Ctx;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -179,6 +180,24 @@ async fn replay_applies_the_whole_log_again() {
     upkeep.replay("source").await.unwrap();
     house.tell("c").await;
     house.until_seen(&["a", "b", "a", "b", "c"]).await;
+}
+
+#[tokio::test]
+async fn a_replay_of_an_idle_log_starts_at_once() {
+    let house = House::start().await;
+    let upkeep = house.follow(noting());
+    house.tell("a").await;
+    house.tell("b").await;
+    house.until_seen(&["a", "b"]).await;
+    // The consumer waits at the end of the log by now, and nothing more is told.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    upkeep.replay("source").await.unwrap();
+    tokio::time::timeout(Duration::from_secs(2), house.until_seen(&["a", "b", "a", "b"])).await.unwrap();
+    // Another process sets the cursor back; this one sees it when nothing has come for a while.
+    let elsewhere = Upkeep::new(house.mirror.clone(), Clock::System, house.stop.clone());
+    elsewhere.follow("source", house.link.clone(), noting());
+    elsewhere.replay("source").await.unwrap();
+    house.until_seen(&["a", "b", "a", "b", "a", "b"]).await;
 }
 
 #[tokio::test]
