@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use crate::upkeep::JobState;
 use crate::{Db, DbError};
 
-/// A job is overdue when it has not succeeded for this many periods.
+/// A job is overdue when it has not succeeded for this many periods, though it may never have begun.
 const OVERDUE_PERIODS: u32 = 3;
+/// A job that fell due while no process ran waits this long, so that a process that starts answers first.
+const CATCH_UP_AFTER: Duration = Duration::from_secs(1);
 
 type Work = dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync;
 
@@ -54,15 +56,17 @@ impl Job {
     }
 
     pub(crate) async fn run(self, db: Db, stop: CancellationToken) {
-        if let Err(error) = self.register(&db).await {
+        let mut wait = self.register(&db).await.unwrap_or_else(|error| {
             tracing::warn!(service = db.service(), job = self.name, %error, "the job could not be registered");
-        }
+            self.period
+        });
         loop {
             let signalled = tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.signal.notified() => true,
-                () = tokio::time::sleep(self.period) => false,
+                () = tokio::time::sleep(wait) => false,
             };
+            wait = self.period;
             let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
             // A run that somebody waits for must not be left out because another process is at it.
             let outcome = loop {
@@ -82,13 +86,18 @@ impl Job {
         }
     }
 
-    async fn register(&self, db: &Db) -> Result<(), DbError> {
-        sqlx::query("insert into job_run (job, every_ms) values ($1, $2) on conflict (job) do update set every_ms = excluded.every_ms")
-            .bind(self.name)
-            .bind(i64::try_from(self.period.as_millis()).unwrap_or(i64::MAX))
-            .execute(db.pool())
-            .await?;
-        Ok(())
+    /// Makes the job known. Answers how long it still has until its next run: a period counts from the last run, whichever process it was in.
+    async fn register(&self, db: &Db) -> Result<Duration, DbError> {
+        let ran_ms: Option<i64> = sqlx::query_scalar(
+            "insert into job_run (job, every_ms) values ($1, $2) on conflict (job) do update set every_ms = excluded.every_ms
+             returning (extract(epoch from clock_timestamp() - last_started) * 1000)::bigint",
+        )
+        .bind(self.name)
+        .bind(i64::try_from(self.period.as_millis()).unwrap_or(i64::MAX))
+        .fetch_one(db.pool())
+        .await?;
+        let ran = ran_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default()));
+        Ok(ran.map_or(self.period, |ran| self.period.saturating_sub(ran).max(CATCH_UP_AFTER.min(self.period))))
     }
 
     /// One run, unless another process is running it or has run it in this period (`None`).
@@ -138,9 +147,7 @@ impl Job {
         type Row = (Option<Time>, Option<Time>, Option<String>, bool);
         let row: Option<Row> = sqlx::query_as(
             "select last_started, last_succeeded, last_error,
-                coalesce(last_succeeded, last_failed, last_started) is not null
-                and coalesce(last_succeeded, '-infinity') < clock_timestamp() - make_interval(secs => every_ms / 1000.0 * $2)
-                and (last_succeeded is not null or runs > $2)
+                coalesce(last_succeeded, known_since) < clock_timestamp() - make_interval(secs => every_ms / 1000.0 * $2)
              from job_run where job = $1",
         )
         .bind(self.name)

@@ -12,7 +12,8 @@ use crate::storage::Schema;
 
 const KIT: &str = "kit";
 const KIT_MIGRATIONS: &[(&str, &str)] = &[("kit_0001.sql", include_str!("../migrations/kit_0001.sql"))];
-const SERVICE_MIGRATIONS: &[(&str, &str)] = &[("service_0001.sql", include_str!("../migrations/service_0001.sql"))];
+const SERVICE_MIGRATIONS: &[(&str, &str)] =
+    &[("service_0001.sql", include_str!("../migrations/service_0001.sql")), ("service_0002.sql", include_str!("../migrations/service_0002.sql"))];
 /// The oldest PostgreSQL we run on, as `server_version_num` has it.
 const OLDEST: i32 = 150_000;
 /// The advisory lock of the runner; any number, as long as it is always this one.

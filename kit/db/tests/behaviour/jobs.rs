@@ -62,6 +62,49 @@ async fn a_failing_job_is_told_and_becomes_overdue_and_the_process_lives_on() {
 }
 
 #[tokio::test]
+async fn a_job_that_does_not_begin_or_does_not_end_is_overdue() {
+    let house = House::start().await;
+    let upkeep = upkeep(&house);
+    upkeep.every("endless", Duration::from_millis(20), || std::future::pending().boxed());
+    upkeep.every("locked out", Duration::from_millis(20), || async { Ok(()) }.boxed());
+    let mut elsewhere = house.mirror.pool().begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock(hashtext(current_schema()), hashtext('locked out'))").execute(&mut *elsewhere).await.unwrap();
+    upkeep.start();
+    let overdue = async || upkeep.job_states().await.unwrap().into_iter().filter(|state| state.overdue).count();
+    for _ in 0..200 {
+        if overdue().await == 2 {
+            elsewhere.rollback().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert_eq!(overdue().await, 1, "the one that may run again does");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{:?}", upkeep.job_states().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_job_that_fell_due_while_no_process_ran_runs_soon_after_the_start() {
+    let house = House::start().await;
+    sqlx::query(
+        "insert into job_run (job, every_ms, last_started, last_succeeded) values ('daily', 1, now() - interval '2 days', now() - interval '2 days')",
+    )
+    .execute(house.mirror.pool())
+    .await
+    .unwrap();
+    let upkeep = upkeep(&house);
+    upkeep.every("daily", Duration::from_secs(86_400), || async { Ok(()) }.boxed());
+    upkeep.start();
+    for _ in 0..500 {
+        if upkeep.job_states().await.unwrap()[0].last_succeeded.is_some_and(|at| Clock::System.now() - at < Span::hours(1)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{:?}", upkeep.job_states().await.unwrap());
+}
+
+#[tokio::test]
 async fn one_runner_at_a_time_among_all_processes() {
     let house = House::start().await;
     let (running, most, runs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
