@@ -53,7 +53,7 @@ pub(crate) fn router(settings: &Settings, market: &Market, plan: &Plan, figures:
         stop: house.stopping(),
         public_url: settings.http.public_url(),
     })?;
-    let pages = edge_web::router(settings.web()?, &house.links(), market.clock.clone(), market.ids.clone())?;
+    let pages = edge_web::router(settings.web()?, &house.links(), market.clock.clone(), market.ids.clone(), house.stopping())?;
     Ok(router.merge(rest).fallback_service(pages).layer(axum::middleware::from_fn(lingering::read_to_the_end)))
 }
 

@@ -26,6 +26,7 @@ use axum::Router;
 use axum::routing::get;
 use kit_core::{Clock, Ids};
 use kit_rpc::Links;
+use tokio_util::sync::CancellationToken;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
@@ -51,9 +52,9 @@ pub const CALLS: &[&str] = &[
     "admin",
 ];
 
-/// All pages and their assets. Everything it does not know answers with the page for 404, so it goes last, behind REST.
-pub fn router(settings: Settings, links: &Links, clock: Clock, ids: Ids) -> anyhow::Result<Router> {
-    let site = Arc::new(Site::new(settings, links, clock, ids)?);
+/// All pages and their assets. Live parts of pages end when `stop` is cancelled. Everything it does not know answers with the page for 404, so it goes last, behind REST.
+pub fn router(settings: Settings, links: &Links, clock: Clock, ids: Ids, stop: CancellationToken) -> anyhow::Result<Router> {
+    let site = Arc::new(Site::new(settings, links, clock, ids, stop)?);
     let pages = Router::new()
         .merge(buyer::routes())
         .merge(seller::routes())

@@ -1,5 +1,6 @@
 //! What every handler holds: the clients, the settings, and the few things all pages show.
 
+use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,13 @@ use api_payments::payments_client::PaymentsClient;
 use api_recommendations::recommendations_client::RecommendationsClient;
 use api_search::search_client::SearchClient;
 use api_tenants::tenants_client::TenantsClient;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt};
 use kit_core::{Clock, Ids};
 use kit_rpc::{Ctx, Link, Links};
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::buyer::Followed;
 use crate::visit::NavCategory;
@@ -75,13 +80,15 @@ pub(crate) struct Site {
     pub(crate) admin: AdminClient<Link>,
     nav: RwLock<Nav>,
     pub(crate) followed: Followed,
+    /// Cancelled when the process drains.
+    stop: CancellationToken,
 }
 
 /// What handlers take: `State(site): State<Web>`.
 pub(crate) type Web = Arc<Site>;
 
 impl Site {
-    pub(crate) fn new(settings: Settings, links: &Links, clock: Clock, ids: Ids) -> anyhow::Result<Self> {
+    pub(crate) fn new(settings: Settings, links: &Links, clock: Clock, ids: Ids, stop: CancellationToken) -> anyhow::Result<Self> {
         let large = settings.max_upload_bytes.saturating_mul(2);
         let public_url = settings.public_url.trim_end_matches('/').into();
         Ok(Self {
@@ -104,7 +111,14 @@ impl Site {
             admin: AdminClient::new(links.to("admin")?),
             nav: RwLock::new((None, Arc::default())),
             followed: Followed::default(),
+            stop,
         })
+    }
+
+    /// Server-sent events for an open page, until they end or the process drains; the browser comes back by itself.
+    pub(crate) fn live(&self, events: impl Stream<Item = Event> + Send + 'static) -> Response {
+        let events = events.take_until(self.stop.clone().cancelled_owned()).map(Ok::<_, Infallible>);
+        Sse::new(events).keep_alive(KeepAlive::default()).into_response()
     }
 
     /// The top categories. One request a minute fetches them; the others, and all when the catalog is away, show what is known.

@@ -9,13 +9,14 @@ use axum::body::Body;
 use http::{Request, Response, StatusCode, header};
 use kit_core::{Clock, Ids};
 use kit_rpc::{Link, Links};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 fn market(public_url: &str) -> Router {
     let all: BTreeMap<&'static str, Link> = edge_web::CALLS.iter().map(|name| (*name, Link::local())).collect();
     let links = Links::new("web", edge_web::CALLS, Arc::new(all));
     let settings = edge_web::Settings { public_url: public_url.to_owned(), ..Default::default() };
-    edge_web::router(settings, &links, Clock::System, Ids::new(Clock::System)).unwrap()
+    edge_web::router(settings, &links, Clock::System, Ids::new(Clock::System), CancellationToken::new()).unwrap()
 }
 
 async fn ask(market: &Router, request: Request<Body>) -> (Response<()>, String) {

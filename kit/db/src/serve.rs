@@ -6,6 +6,7 @@ use std::time::Duration;
 use kit_rpc::proto::{self, event_log_server, upkeep_server};
 use kit_rpc::{Ctx, status, violation};
 use prost::Message;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::upkeep::Upkeep;
@@ -20,15 +21,19 @@ const MOST_LETTERS: u32 = 500;
 
 /// The logs of the services in this process.
 #[derive(Clone)]
-pub struct EventLogService(BTreeMap<&'static str, Db>);
+pub struct EventLogService {
+    dbs: BTreeMap<&'static str, Db>,
+    stop: CancellationToken,
+}
 
 impl EventLogService {
-    pub fn new(dbs: impl IntoIterator<Item = Db>) -> Self {
-        Self(dbs.into_iter().map(|db| (db.service(), db)).collect())
+    /// Readers that wait for the next event are answered when `stop` is cancelled, so that they do not hold up a drain.
+    pub fn new(dbs: impl IntoIterator<Item = Db>, stop: CancellationToken) -> Self {
+        Self { dbs: dbs.into_iter().map(|db| (db.service(), db)).collect(), stop }
     }
 
     fn db(&self, service: &str) -> Result<&Db, Status> {
-        self.0.get(service).ok_or_else(|| violation("service", "no such service in this process"))
+        self.dbs.get(service).ok_or_else(|| violation("service", "no such service in this process"))
     }
 }
 
@@ -41,7 +46,8 @@ impl event_log_server::EventLog for EventLogService {
         let after = request.after.map(Position::from).unwrap_or_default();
         let limit = usize::try_from(request.limit.clamp(1, MOST_EVENTS)).unwrap_or(1);
         let wait = Duration::from_millis(u64::from(request.wait_ms.min(LONGEST_WAIT_MS)));
-        let events = cell.tail().read(after, limit, wait).await.map_err(DbError::from).map_err(status)?;
+        let read = self.stop.run_until_cancelled(cell.tail().read(after, limit, wait)).await;
+        let events = read.unwrap_or_else(|| Ok(Vec::new())).map_err(DbError::from).map_err(status)?;
         let mut bytes = 0;
         let mut page = Vec::with_capacity(events.len());
         for event in events {

@@ -75,7 +75,7 @@ impl House {
             dbs.push(db);
             upkeeps.push(upkeep);
         }
-        let logs = EventLogServer::new(EventLogService::new(dbs)).max_encoding_message_size(usize::MAX);
+        let logs = EventLogServer::new(EventLogService::new(dbs, stop.clone())).max_encoding_message_size(usize::MAX);
         let upkeep = UpkeepServer::new(UpkeepService::new(upkeeps.clone()));
         let common = Routes::default().add_service(logs).add_service(upkeep);
         let mut all = common.clone();

@@ -2,13 +2,12 @@
 //! however many pages show it, and ends with the last of them.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api_search::{GetListingRequest, Listing};
 use axum::extract::{Path, Query as UrlQuery, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
 use http::StatusCode;
@@ -24,7 +23,7 @@ use crate::site::Web;
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// Products followed at one time; pages of others are as they were when loaded.
 const MAX_PRODUCTS: usize = 2000;
-/// A stream ends after this, and the browser asks again: a restart of the market waits no longer than this for open pages.
+/// A stream ends after this, and the browser asks again, so that what nobody looks at any more is not followed for long.
 const STREAM_SECONDS: u64 = 25;
 
 type Seen = Option<Arc<Listing>>;
@@ -92,10 +91,10 @@ pub(crate) async fn product(
     let changes = changes(receiver, shown.r).map(move |listing| {
         let chosen = listing.variants.iter().position(|variant| variant.variant_id == shown.v).unwrap_or(0);
         let page = ProductPage { listing: Arc::unwrap_or_clone(listing), chosen, more_of_shop: Vec::new() };
-        Ok::<_, Infallible>(Event::default().event("update").data(product::buying(&here, &page).0))
+        Event::default().event("update").data(product::buying(&here, &page).0)
     });
     let until = tokio::time::sleep(Duration::from_secs(STREAM_SECONDS));
-    Sse::new(changes.take_until(until)).keep_alive(KeepAlive::default()).into_response()
+    site.live(changes.take_until(until))
 }
 
 /// Each listing that differs from the one before, beginning with the revision the page has.

@@ -1,15 +1,13 @@
 //! One order: confirmation, tracking that changes live, cancelling, paying again. For its buyer, and for whoever has its link.
 
-use std::convert::Infallible;
-
 use api_orders::{
     CancelOrderRequest, CancelSubOrderRequest, GetInvoiceRequest, GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order, RetryPaymentRequest,
     TrackOrderRequest, WatchOrderRequest,
 };
 use axum::extract::{Path, Query as UrlQuery, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::Event;
 use axum::response::{IntoResponse, Redirect, Response};
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use http::{HeaderValue, header};
 use kit_core::Code;
 use kit_rpc::problem_of;
@@ -60,7 +58,7 @@ pub(crate) async fn live(
     here: Here,
     Path(id): Path<String>,
     UrlQuery(arrival): UrlQuery<Arrival>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+) -> Page {
     let mut ctx = here.ctx.clone();
     // A page may stay open for hours; the browser comes back when the stream ends.
     ctx.deadline = None;
@@ -70,10 +68,10 @@ pub(crate) async fn live(
     let events = changes.take_while(|change| futures::future::ready(change.is_ok())).filter_map(move |change| {
         let order = change.ok().and_then(|change| change.order);
         let access = Access { token: &arrival.access_token, just_placed: false };
-        let event = order.map(|order| Ok(Event::default().event("update").data(pages::changing(&here, &order, &access).0)));
+        let event = order.map(|order| Event::default().event("update").data(pages::changing(&here, &order, &access).0));
         futures::future::ready(event)
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+    Ok(site.live(events))
 }
 
 const LIVE: std::time::Duration = std::time::Duration::from_secs(600);

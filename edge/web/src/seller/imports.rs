@@ -1,7 +1,6 @@
 //! Product feeds: upload a file, say what its columns mean, try it, start it, watch it, read what was rejected.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 
 use api_catalog::{
     CancelImportRequest, ExportProductsRequest, GetImportErrorsRequest, GetImportRequest, GetUploadRequest, Import, ImportMapping, ImportState,
@@ -9,9 +8,9 @@ use api_catalog::{
     UploadFileRequest, WatchImportRequest,
 };
 use axum::extract::{Path, Query, State};
-use axum::response::sse::{Event, Sse};
+use axum::response::sse::Event;
 use axum::response::{IntoResponse, Redirect};
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use http::StatusCode;
 use kit_rpc::problem_of;
 use maud::{Markup, html};
@@ -348,18 +347,14 @@ pub(crate) async fn show(State(site): State<Web>, here: Here, Path(import_id): P
 }
 
 /// The progress as server-sent events, each with the markup of the part that changes.
-pub(crate) async fn live(
-    State(site): State<Web>,
-    here: Here,
-    Path(import_id): Path<String>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+pub(crate) async fn live(State(site): State<Web>, here: Here, Path(import_id): Path<String>) -> Page {
     working(&here)?;
     let changes = site.catalog.clone().watch_import(here.ctx.request(WatchImportRequest { import_id })).await?.into_inner();
     let updates = changes.filter_map(|change| async move {
         let import = change.ok()?.import?;
-        Some(Ok(Event::default().event("update").data(progress_view(&import).into_string())))
+        Some(Event::default().event("update").data(progress_view(&import).into_string()))
     });
-    Ok(Sse::new(updates.chain(futures::stream::once(async { Ok(Event::default().event("end").data("over")) }))))
+    Ok(site.live(updates.chain(futures::stream::once(async { Event::default().event("end").data("over") }))))
 }
 
 fn over(import: &Import) -> bool {

@@ -52,7 +52,10 @@ impl House {
         let storage = Storage::open(database.settings()).await.unwrap();
         let (source, mirror) = (storage.db(SOURCE).await.unwrap(), storage.db(MIRROR).await.unwrap());
         let link = Link::local();
-        link.serve(tonic::service::Routes::new(EventLogServer::new(EventLogService::new([source.clone(), mirror.clone()]))));
+        link.serve(tonic::service::Routes::new(EventLogServer::new(EventLogService::new(
+            [source.clone(), mirror.clone()],
+            CancellationToken::new(),
+        ))));
         Self { storage, source, mirror, stop: CancellationToken::new(), link, database }
     }
 
