@@ -4,7 +4,7 @@ use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
 use kit_rpc::{Ctx, Link};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 /// The largest answer the edge passes on.
 const LARGEST_ANSWER_BYTES: usize = 128 << 20;
@@ -47,11 +47,10 @@ impl Decoder for RawCodec {
     }
 }
 
-pub(crate) async fn unary(link: Link, path: PathAndQuery, ctx: &Ctx, message: Vec<u8>) -> Result<Bytes, Status> {
+pub(crate) async fn unary(link: Link, path: PathAndQuery, ctx: &Ctx, message: Vec<u8>) -> Result<Response<Bytes>, Status> {
     let mut grpc = client(link);
     ready(&mut grpc).await?;
-    let answer = grpc.unary(request(ctx, message, true), path, RawCodec).await?;
-    Ok(answer.into_inner())
+    grpc.unary(request(ctx, message, true), path, RawCodec).await
 }
 
 pub(crate) async fn stream(link: Link, path: PathAndQuery, ctx: &Ctx, message: Vec<u8>) -> Result<Streaming<Bytes>, Status> {

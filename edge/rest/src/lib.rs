@@ -107,7 +107,7 @@ pub fn router(settings: Settings) -> anyhow::Result<Router> {
 }
 
 fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
-    let exposed = ["etag", "x-request-id", "retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
+    let exposed = ["content-disposition", "etag", "x-request-id", "retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
     let allowed = ["authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "x-request-id", "x-tenant-id"];
     let origins = if config.cors_origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()

@@ -9,7 +9,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use kit_rpc::Ctx;
 use kit_rpc::proto::google_api::HttpBody;
@@ -26,7 +26,8 @@ fn unreadable() -> Problem {
     Problem::from(Status::internal("the service's answer cannot be read"))
 }
 
-pub(crate) fn unary(schema: &Schema, operation: &Operation, ctx: &Ctx, headers: &HeaderMap, answer: &Bytes) -> Result<Response, Problem> {
+pub(crate) fn unary(schema: &Schema, operation: &Operation, ctx: &Ctx, headers: &HeaderMap, answer: &tonic::Response<Bytes>) -> Result<Response, Problem> {
+    let (name, answer) = (kit_rpc::disposition(answer.metadata()), answer.get_ref());
     let (body, content_type, version) = match operation.output {
         Output::Json(shape) | Output::Events(shape) => {
             let mut json = Vec::with_capacity(answer.len() * 3 + 64);
@@ -49,6 +50,9 @@ pub(crate) fn unary(schema: &Schema, operation: &Operation, ctx: &Ctx, headers: 
     }
     let mut response = Response::new(axum::body::Body::from(body));
     response.headers_mut().insert(CONTENT_TYPE, content_type);
+    if let Some(name) = name {
+        response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    }
     if get || version.is_some() {
         decorate(operation, ctx, response.headers_mut(), &tag);
     }
@@ -86,7 +90,9 @@ fn decorate(operation: &Operation, ctx: &Ctx, headers: &mut HeaderMap, tag: &str
         (false, false) => "private, no-cache",
     };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-    headers.append(http::header::VARY, HeaderValue::from_static("authorization, x-tenant-id"));
+    if !operation.immutable {
+        headers.append(http::header::VARY, HeaderValue::from_static("authorization, x-tenant-id"));
+    }
 }
 
 /// Messages as server-sent events, until the service ends, an error ends it, or the process drains.

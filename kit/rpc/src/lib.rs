@@ -2,6 +2,7 @@
 
 pub mod contract;
 mod ctx;
+mod download;
 mod link;
 mod status;
 pub mod wire;
@@ -18,6 +19,7 @@ pub mod proto {
 }
 
 pub use ctx::{Actor, CTX_HEADER, Ctx, CtxKey, MAC_HEADER};
+pub use download::{disposition, download};
 pub use link::{Link, Links, grpc_timeout};
 pub use status::{Problem, denied, http_status, invalid, parse, problem_of, required, retry_later, status, violation};
 

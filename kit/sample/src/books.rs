@@ -9,7 +9,7 @@ use kit_core::{Clock, Code, Fault, Id, Ids, Kind};
 use kit_db::{Db, DbError};
 use kit_module::{Service, Start};
 use kit_rpc::proto::google_api::HttpBody;
-use kit_rpc::{Ctx, parse, status};
+use kit_rpc::{Ctx, download, parse, status};
 use prost::Message;
 use tonic::{Request, Response, Status};
 
@@ -106,6 +106,10 @@ impl Books {
         Ok(book)
     }
 
+    fn scan(&self) -> Result<PutScanRequest, Status> {
+        self.scans.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(|| status(Error::NotFound))
+    }
+
     async fn load(&self, id: BookId) -> Result<Book, Error> {
         let bytes: Option<Vec<u8>> =
             sqlx::query_scalar("select book from book where book_id = $1").bind(id.uuid()).fetch_optional(self.db.pool()).await?;
@@ -178,7 +182,12 @@ impl Shelf for Books {
     }
 
     async fn get_scan(&self, _request: Request<GetScanRequest>) -> Result<Response<HttpBody>, Status> {
-        let scan = self.scans.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(|| status(Error::NotFound))?;
+        let scan = self.scan()?;
+        Ok(download(scan.content, &scan.content_type, "scan.png"))
+    }
+
+    async fn get_cover(&self, _request: Request<GetCoverRequest>) -> Result<Response<HttpBody>, Status> {
+        let scan = self.scan()?;
         Ok(Response::new(HttpBody { content_type: scan.content_type, data: scan.content }))
     }
 

@@ -7,11 +7,10 @@ use std::time::Duration;
 use api_catalog as api;
 use api_catalog::catalog_server::Catalog as Contract;
 use api_catalog::{ImportId, ProductId, UploadId, VariantId};
-use bytes::Bytes;
 use futures::Stream;
 use kit_core::{Money, TenantId};
 use kit_rpc::proto::google_api::HttpBody;
-use kit_rpc::{Ctx, parse, required, status, violation};
+use kit_rpc::{Ctx, download, parse, required, status, violation};
 use tonic::{Request, Response, Status};
 
 use crate::error::Error;
@@ -43,19 +42,6 @@ where
     T::Err: std::fmt::Display,
 {
     if text.is_empty() { Ok(None) } else { parse(field, text).map(Some) }
-}
-
-fn body(content: impl Into<Bytes>, content_type: &str) -> HttpBody {
-    HttpBody { content_type: content_type.to_owned(), data: content.into() }
-}
-
-/// A file to save, under a name.
-fn download(content: impl Into<Bytes>, content_type: &str, name: &str) -> Response<HttpBody> {
-    let mut response = Response::new(body(content, content_type));
-    if let Ok(value) = format!("attachment; filename=\"{name}\"").parse() {
-        response.metadata_mut().insert("content-disposition", value);
-    }
-    response
 }
 
 fn money(field: &str, money: &kit_rpc::proto::Money) -> Result<Money, Status> {
@@ -348,14 +334,7 @@ impl Contract for Rpc {
     async fn get_media(&self, request: Request<api::GetMediaRequest>) -> Answer<HttpBody> {
         let asked = request.into_inner();
         let served = self.0.get_media(&asked.hash, &asked.rendition).await.map_err(status)?;
-        let mut response = Response::new(body(served.content, served.content_type));
-        let etag = format!("\"{}-{}\"", asked.hash, asked.rendition);
-        for (name, value) in [("cache-control", "public, max-age=31536000, immutable"), ("etag", etag.as_str())] {
-            if let Ok(value) = value.parse() {
-                response.metadata_mut().insert(name, value);
-            }
-        }
-        Ok(response)
+        Ok(Response::new(HttpBody { content_type: served.content_type.to_owned(), data: served.content }))
     }
 
     async fn upload_file(&self, request: Request<api::UploadFileRequest>) -> Answer<api::UploadFileResponse> {
@@ -467,7 +446,7 @@ impl Contract for Rpc {
         let tenant = Ctx::of(&request)?.require_seller("catalog.read")?;
         let id: ImportId = parse("import_id", &request.get_ref().import_id)?;
         let csv = self.0.import_errors(tenant, id, request.get_ref().include_warnings).await.map_err(status)?;
-        Ok(download(csv, "text/csv; charset=utf-8", "import-errors.csv"))
+        Ok(download(csv, "text/csv; charset=utf-8", "rejected-rows.csv"))
     }
 
     async fn cancel_import(&self, request: Request<api::CancelImportRequest>) -> Answer<api::CancelImportResponse> {

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kit_core::{Currency, Money, TenantId};
 use kit_rpc::proto::google_api::HttpBody;
-use kit_rpc::{Ctx, parse, required, status, violation};
+use kit_rpc::{Ctx, download, parse, required, status, violation};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -136,7 +136,7 @@ impl Contract for Fulfillment {
     async fn get_packing_slip(&self, request: Request<GetPackingSlipRequest>) -> Result<Response<HttpBody>, Status> {
         let tenant = Ctx::of(&request)?.require_seller("fulfillment.read")?;
         let (row, _) = self.get(tenant, parse("sub_order_id", &request.get_ref().sub_order_id)?).await.map_err(status)?;
-        Ok(Response::new(HttpBody { content_type: "application/pdf".to_owned(), data: slip::pdf(&row).into() }))
+        Ok(download(slip::pdf(&row), "application/pdf", &format!("packing-slip-{}.pdf", row.number)))
     }
 
     async fn ship_fulfillment_order(&self, request: Request<ShipFulfillmentOrderRequest>) -> Result<Response<ShipFulfillmentOrderResponse>, Status> {

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use futures::{Stream, StreamExt};
 use kit_core::TenantId;
 use kit_rpc::proto::google_api::HttpBody;
-use kit_rpc::{Ctx, parse, status, violation};
+use kit_rpc::{Ctx, download, parse, status, violation};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -145,7 +145,8 @@ impl Contract for Orders {
         let ctx = Ctx::of(&request)?;
         let asked = request.get_ref();
         let access = Access::to_read(&asked.access_token);
-        self.invoice(&ctx, parse("order_id", &asked.order_id)?, &access).await.map(Response::new).map_err(status)
+        let (number, pdf) = self.invoice(&ctx, parse("order_id", &asked.order_id)?, &access).await.map_err(status)?;
+        Ok(download(pdf, "application/pdf", &format!("invoice-{number}.pdf")))
     }
 
     async fn list_sub_orders(&self, request: Request<ListSubOrdersRequest>) -> Result<Response<ListSubOrdersResponse>, Status> {
@@ -170,7 +171,8 @@ impl Contract for Orders {
         let tenant = Ctx::of(&request)?.require_seller("orders.read")?;
         let asked = request.get_ref();
         let filter = sub_filter(asked.state, "", asked.placed_from.as_ref(), asked.placed_before.as_ref())?;
-        self.export_sub_orders(tenant, &filter).await.map(Response::new).map_err(status)
+        let csv = self.export_sub_orders(tenant, &filter).await.map_err(status)?;
+        Ok(download(csv, "text/csv; charset=utf-8", "orders.csv"))
     }
 
     async fn list_all_orders(&self, request: Request<ListAllOrdersRequest>) -> Result<Response<ListAllOrdersResponse>, Status> {

@@ -256,6 +256,12 @@ async fn raw_bodies_and_streams(client: &Client) {
     assert_eq!(put.json(), json!({ "bytes": 256 }));
     let got = client.get(&path).await;
     assert_eq!((got.header("content-type"), &got.body), ("image/png", &bytes));
+    assert_eq!(got.header("content-disposition"), "attachment; filename=\"scan.png\"");
+    let varies = |answer: &Answer| answer.headers.get_all("vary").iter().any(|value| value.to_str().unwrap().contains("authorization"));
+    assert!(varies(&got));
+    let cover = client.get("/v1/covers/0badcafe").await;
+    assert_eq!((cover.header("cache-control"), cover.header("content-disposition")), ("public, max-age=31536000, immutable", ""));
+    assert!(!varies(&cover), "what never changes is the same for everybody");
     let large = client.send(Method::PUT, &path, &[BUYER], vec![0; 100_001]).await;
     assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
     let aloud = client.get(&format!("/v1/books/{id}/aloud?lines=3")).await;

@@ -395,8 +395,7 @@ fn progress_view(import: &Import) -> Markup {
 pub(crate) async fn errors(State(site): State<Web>, here: Here, Path(import_id): Path<String>) -> Page {
     working(&here)?;
     let request = GetImportErrorsRequest { import_id, include_warnings: true };
-    let file = site.catalog.clone().get_import_errors(here.ctx.request(request)).await?.into_inner();
-    Ok(download(file, "rejected-rows.csv"))
+    Ok(download(site.catalog.clone().get_import_errors(here.ctx.request(request)).await?))
 }
 
 pub(crate) async fn cancel(State(site): State<Web>, here: Here, Path(import_id): Path<String>, Posted(_): Posted) -> Page {
@@ -409,8 +408,7 @@ pub(crate) async fn cancel(State(site): State<Web>, here: Here, Path(import_id):
 pub(crate) async fn export(State(site): State<Web>, here: Here, Path(file): Path<String>) -> Page {
     working(&here)?;
     let format = file.strip_prefix("products.").ok_or_else(Failure::not_found)?.to_owned();
-    let made = site.catalog.clone().export_products(here.ctx.request(ExportProductsRequest { format })).await?.into_inner();
-    Ok(download(made, &file))
+    Ok(download(site.catalog.clone().export_products(here.ctx.request(ExportProductsRequest { format })).await?))
 }
 
 #[cfg(test)]

@@ -105,11 +105,16 @@ fn desk(visit: &Visit, current: &str, title: &str, about: &str, actions: impl Re
     ui::portal(visit, &head, &area, content)
 }
 
-/// A file a service made, as a download.
-fn download(file: kit_rpc::proto::google_api::HttpBody, name: &str) -> axum::response::Response {
+/// A file a service made, as a download under the service's name for it.
+fn download(made: tonic::Response<kit_rpc::proto::google_api::HttpBody>) -> axum::response::Response {
     use axum::response::IntoResponse;
-    let disposition = format!("attachment; filename=\"{name}\"");
-    ([(http::header::CONTENT_TYPE, file.content_type), (http::header::CONTENT_DISPOSITION, disposition)], file.data).into_response()
+    let name = kit_rpc::disposition(made.metadata());
+    let file = made.into_inner();
+    let mut response = ([(http::header::CONTENT_TYPE, file.content_type)], file.data).into_response();
+    if let Some(name) = name {
+        response.headers_mut().insert(http::header::CONTENT_DISPOSITION, name);
+    }
+    response
 }
 
 #[cfg(test)]

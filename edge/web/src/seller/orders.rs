@@ -36,8 +36,7 @@ pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Que
 
 pub(crate) async fn export(State(site): State<Web>, here: Here) -> Page {
     working(&here)?;
-    let file = site.orders.clone().export_sub_orders(here.ctx.request(ExportSubOrdersRequest::default())).await?.into_inner();
-    Ok(download(file, "orders.csv"))
+    Ok(download(site.orders.clone().export_sub_orders(here.ctx.request(ExportSubOrdersRequest::default())).await?))
 }
 
 fn state_badge(state: OrderState) -> Markup {
@@ -103,8 +102,7 @@ pub(crate) async fn show(State(site): State<Web>, here: Here, Path(sub_order_id)
 
 pub(crate) async fn slip(State(site): State<Web>, here: Here, Path(sub_order_id): Path<String>) -> Page {
     working(&here)?;
-    let file = site.fulfillment.clone().get_packing_slip(here.ctx.request(GetPackingSlipRequest { sub_order_id })).await?.into_inner();
-    Ok(download(file, "packing-slip.pdf"))
+    Ok(download(site.fulfillment.clone().get_packing_slip(here.ctx.request(GetPackingSlipRequest { sub_order_id })).await?))
 }
 
 /// One step of the work, by the last word of the address.

@@ -5,7 +5,6 @@ use futures::stream::{self, BoxStream, StreamExt};
 use kit_core::{TenantId, UserId};
 use kit_db::Scope;
 use kit_rpc::Ctx;
-use kit_rpc::proto::google_api::HttpBody;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -132,7 +131,8 @@ impl Orders {
         Ok(orders)
     }
 
-    pub(crate) async fn invoice(&self, ctx: &Ctx, id: OrderId, access: &Access) -> Result<HttpBody, Error> {
+    /// The order's number and its invoice as a PDF.
+    pub(crate) async fn invoice(&self, ctx: &Ctx, id: OrderId, access: &Access) -> Result<(String, Vec<u8>), Error> {
         let order = self.readable_order(ctx, id, access).await?;
         if order.state() < OrderState::Paid || !order.saga.is_paid() {
             return Err(Error::NotPaid);
@@ -140,7 +140,7 @@ impl Orders {
         let mut tx = self.db.begin(&Scope::Buyer(order.buyer_id.into())).await?;
         let whole = orders::whole(&mut tx, order).await?;
         tx.commit().await?;
-        Ok(HttpBody { content_type: "application/pdf".to_owned(), data: invoice::pdf(&whole)?.into() })
+        Ok((whole.order.number.clone(), invoice::pdf(&whole)?))
     }
 }
 

@@ -3,7 +3,6 @@
 use api_orders::{SubOrder, SubOrderId};
 use kit_core::{Currency, Money, TenantId};
 use kit_db::Scope;
-use kit_rpc::proto::google_api::HttpBody;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -64,7 +63,7 @@ impl Orders {
     }
 
     /// One row per line, as CSV that spreadsheets open.
-    pub(crate) async fn export_sub_orders(&self, tenant: TenantId, filter: &SubFilter) -> Result<HttpBody, Error> {
+    pub(crate) async fn export_sub_orders(&self, tenant: TenantId, filter: &SubFilter) -> Result<Vec<u8>, Error> {
         let mut tx = self.db.begin(&Scope::Tenant(tenant)).await?;
         let rows = lists::export(&mut tx, tenant, filter, i64::from(self.config.export_rows)).await?;
         tx.commit().await?;
@@ -73,8 +72,7 @@ impl Orders {
         for row in rows {
             csv.write_record(export_record(&row)?).map_err(Error::unreadable)?;
         }
-        let data = csv.into_inner().map_err(Error::unreadable)?;
-        Ok(HttpBody { content_type: "text/csv; charset=utf-8".to_owned(), data: data.into() })
+        csv.into_inner().map_err(Error::unreadable)
     }
 }
 
