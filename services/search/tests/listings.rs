@@ -241,6 +241,27 @@ async fn a_listing_follows_product_stock_and_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stock_told_out_of_order_leaves_the_newest_whatever_comes_first() {
+    let world = World::begin().await;
+    let mug = world.mug();
+    let large = mug.variants[1].variant_id.clone();
+    // Before the product is known, in one run and in runs of their own: the larger revision stays.
+    for told in [vec![(4, 9), (7, 3)], vec![(7, 12)], vec![(5, 10)], vec![(6, 11), (5, 8), (1, 2)]] {
+        for (available, revision) in told {
+            world.tell_stock(&large, available, revision).await;
+        }
+        world.market.settle().await;
+    }
+    world.tell_product(&mug).await;
+    world.until("the page", || async { world.listing(&mug).await.is_ok() }).await;
+    assert_eq!(world.listing(&mug).await.unwrap().variants[1].available, 7);
+    world.tell_stock(&large, 1, 11).await;
+    world.market.settle().await;
+    world.tell_stock(&large, 2, 13).await;
+    world.until("2 pieces on the page", || async { world.listing(&mug).await.unwrap().variants[1].available == 2 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn search_filters_counts_suggests_and_explains() {
     let world = World::begin().await;
     let mut mugs = Vec::new();
