@@ -55,11 +55,17 @@ async fn start(site: &Site, ctx: &Ctx) -> Page {
     }
 }
 
-/// The checkout as it stands; one that has become an order leads there.
+/// The checkout as it stands; one that has become an order leads there, one that has run out back to the cart.
 async fn load(site: &Site, ctx: &Ctx, checkout_id: &str) -> Result<Result<Checkout, Response>, Failure> {
     let request = GetCheckoutRequest { checkout_id: checkout_id.to_owned() };
     let checkout = site.orders.clone().get_checkout(ctx.request(request)).await?.into_inner().checkout.ok_or_else(Failure::not_found)?;
-    if checkout.order_id.is_empty() { Ok(Ok(checkout)) } else { Ok(Err(Redirect::to(&format!("/orders/{}", checkout.order_id)).into_response())) }
+    if !checkout.order_id.is_empty() {
+        return Ok(Err(Redirect::to(&format!("/orders/{}", checkout.order_id)).into_response()));
+    }
+    if checkout.expires_at.as_ref().is_some_and(|at| kit_rpc::time(at) <= site.clock.now()) {
+        return Ok(Err(site.redirect("/cart", Tone::Warn, "That checkout has run out. Your cart is as it was; check out again when you like.")));
+    }
+    Ok(Ok(checkout))
 }
 
 async fn saved(site: &Site, here: &Here) -> Vec<SavedAddress> {
