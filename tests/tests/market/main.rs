@@ -6,5 +6,6 @@ mod feeds;
 mod harness;
 mod input;
 mod payments;
+mod running;
 mod story;
 mod tenancy;

@@ -69,6 +69,16 @@ impl Http {
         Ok(Answer { status, bytes, json })
     }
 
+    /// Opens a stream: its status, and what comes until it ends.
+    pub(crate) async fn opens(&self, path: &str, caller: &Caller) -> (u16, reqwest::Response) {
+        let mut request = self.client.get(format!("{}{path}", self.base)).header("accept", "text/event-stream");
+        if let Some(token) = &caller.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response)
+    }
+
     /// Sends JSON, or nothing for `Null`.
     pub(crate) async fn ask(&self, method: &str, path: &str, caller: &Caller, body: &Value) -> Result<Answer, reqwest::Error> {
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };

@@ -171,6 +171,18 @@ impl Market {
         }
     }
 
+    /// Asks every process to stop and waits until it has.
+    pub(crate) async fn stop(&mut self) {
+        for node in &mut self.nodes {
+            node.process.ask_to_stop();
+        }
+        for node in &mut self.nodes {
+            while !node.process.has_ended() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+
     /// Kills the process of a split market that has orders, payments and fulfillment.
     pub(crate) fn kill_second(&mut self) {
         self.nodes[1].process.kill();

@@ -79,6 +79,10 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    pub(crate) fn ask_to_stop(&self) {
+        let _asked = Command::new("kill").arg(self.child.id().to_string()).status();
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -96,7 +100,7 @@ impl Drop for Process {
         if self.has_ended() {
             return;
         }
-        let _asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        self.ask_to_stop();
         let asked = Instant::now();
         while !self.has_ended() {
             if asked.elapsed() > STOP_TIMEOUT {
