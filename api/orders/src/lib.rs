@@ -21,6 +21,13 @@ impl kit_core::Kind for SubOrderKind {
 /// One seller's part of an order.
 pub type SubOrderId = kit_core::Id<SubOrderKind>;
 
+pub enum CancellationKind {}
+impl kit_core::Kind for CancellationKind {
+    const PREFIX: &'static str = "cnl";
+}
+/// Something that was cancelled of a sub-order after it was paid.
+pub type CancellationId = kit_core::Id<CancellationKind>;
+
 pub enum ItemKind {}
 impl kit_core::Kind for ItemKind {
     const PREFIX: &'static str = "itm";

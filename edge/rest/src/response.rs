@@ -26,7 +26,13 @@ fn unreadable() -> Problem {
     Problem::from(Status::internal("the service's answer cannot be read"))
 }
 
-pub(crate) fn unary(schema: &Schema, operation: &Operation, ctx: &Ctx, headers: &HeaderMap, answer: &tonic::Response<Bytes>) -> Result<Response, Problem> {
+pub(crate) fn unary(
+    schema: &Schema,
+    operation: &Operation,
+    ctx: &Ctx,
+    headers: &HeaderMap,
+    answer: &tonic::Response<Bytes>,
+) -> Result<Response, Problem> {
     let (name, answer) = (kit_rpc::disposition(answer.metadata()), answer.get_ref());
     let (body, content_type, version) = match operation.output {
         Output::Json(shape) | Output::Events(shape) => {

@@ -27,6 +27,8 @@ pub(crate) enum Error {
     TooManyPieces { title: String, left: u32 },
     #[error("something of it has been shipped already")]
     AlreadyShipped,
+    #[error("it is packed already")]
+    AlreadyPacked,
     #[error("the request is not valid")]
     Invalid { field: String, message: String },
     #[error(transparent)]
@@ -41,7 +43,7 @@ impl Fault for Error {
             Self::NotFound | Self::ShipmentNotFound | Self::MethodNotFound => Code::NotFound,
             Self::Stale => Code::Stale,
             Self::MethodLimit(_) | Self::TooManyPieces { .. } => Code::Refused,
-            Self::IllegalMove(..) | Self::Delivered | Self::NothingLeft | Self::AlreadyShipped => Code::Conflict,
+            Self::IllegalMove(..) | Self::Delivered | Self::NothingLeft | Self::AlreadyShipped | Self::AlreadyPacked => Code::Conflict,
             Self::Invalid { .. } => Code::Invalid,
             Self::Database(error) => error.code(),
             Self::Unreadable(_) => Code::Internal,
@@ -59,6 +61,7 @@ impl Fault for Error {
             Self::NothingLeft => "NOTHING_LEFT",
             Self::TooManyPieces { .. } => "TOO_MANY_PIECES",
             Self::AlreadyShipped => "ALREADY_SHIPPED",
+            Self::AlreadyPacked => "ALREADY_PACKED",
             Self::Invalid { .. } => "INVALID_REQUEST",
             Self::Database(error) => error.reason(),
             Self::Unreadable(_) => "INTERNAL",

@@ -59,6 +59,7 @@ fn order_of(sub: SubOrder, tenant: TenantId, now: kit_core::Time, due_at: kit_co
         lines: Json(sub.items.into_iter().map(line).collect::<Result<_, Error>>()?),
         ship_to: Json(sub.shipping_address.unwrap_or_default().into()),
         shipping_method: sub.shipping_method,
+        cuts: Json(Vec::new()),
         version: 1,
         created_at: sub.placed_at.as_ref().map_or(now, kit_rpc::time),
         due_at,

@@ -22,7 +22,10 @@ pub const MODULE: Module = Module {
     calls: &[],
     hears: &["orders", "tenants"],
     in_cells: true,
-    migrations: &[("0001_fulfillment.sql", include_str!("../migrations/0001_fulfillment.sql"))],
+    migrations: &[
+        ("0001_fulfillment.sql", include_str!("../migrations/0001_fulfillment.sql")),
+        ("0002_cuts.sql", include_str!("../migrations/0002_cuts.sql")),
+    ],
     descriptors: api_fulfillment::DESCRIPTORS,
     start,
 };

@@ -237,6 +237,29 @@ impl Work {
         Ok(true)
     }
 
+    /// Takes pieces out that have not left. With the last of them the order ends: shipped as far as it was, or stopped.
+    pub(crate) fn cut(&mut self, pieces: &[Pieces]) -> Result<(), Error> {
+        match self.state {
+            State::Open | State::Accepted | State::Packed | State::PartlyShipped => {}
+            State::Stopped => return Ok(()),
+            State::Shipped | State::Delivered => return Err(Error::AlreadyShipped),
+        }
+        let mut lines = self.lines.clone();
+        for piece in pieces {
+            let line = lines.iter_mut().find(|line| line.item_id == piece.item_id);
+            let line = line.ok_or_else(|| Error::invalid("lines", "names an item that is not in this order"))?;
+            if piece.quantity > line.left() {
+                return Err(Error::AlreadyShipped);
+            }
+            line.quantity -= piece.quantity;
+        }
+        self.lines = lines;
+        if self.lines.iter().all(|line| line.left() == 0) {
+            self.state = if self.state == State::PartlyShipped { State::Shipped } else { State::Stopped };
+        }
+        Ok(())
+    }
+
     /// All shipments have arrived; the order has when nothing is left to ship either.
     pub(crate) fn all_arrived(&mut self) -> bool {
         if self.state == State::Shipped {

@@ -67,6 +67,7 @@ enum Act {
     Accept,
     Pack,
     Ship(Vec<(u128, u32)>),
+    Cut(u128, u32),
     Stop,
 }
 
@@ -75,6 +76,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => Just(Act::Accept),
         2 => Just(Act::Pack),
         4 => prop::collection::vec((0u128..4, 1u32..4), 0..3).prop_map(Act::Ship),
+        2 => (0u128..4, 1u32..4).prop_map(|(item, quantity)| Act::Cut(item, quantity)),
         1 => Just(Act::Stop),
     ];
     prop::collection::vec(act, 0..20)
@@ -84,7 +86,8 @@ proptest! {
     #[test]
     fn no_piece_ships_twice_and_stopping_and_shipping_exclude_each_other(acts in acts()) {
         let mut work = Work { state: State::Open, lines: vec![line(0, 2), line(1, 1), line(2, 5)] };
-        let mut left = 0;
+        let ordered = 8;
+        let (mut left, mut cut) = (0, 0);
         let mut stopped = false;
         for act in acts {
             let before = work.clone();
@@ -95,6 +98,10 @@ proptest! {
                     let pieces: Vec<Pieces> = pieces.into_iter().map(|(item, quantity)| Pieces { item_id: Uuid::from_u128(item), quantity }).collect();
                     work.ship(&pieces).map(|pieces| pieces.iter().map(|pieces| pieces.quantity).sum())
                 }
+                Act::Cut(item, quantity) => work.cut(&[Pieces { item_id: Uuid::from_u128(item), quantity }]).map(|()| {
+                    cut += if before.state == State::Stopped { 0 } else { quantity };
+                    0
+                }),
                 Act::Stop => work.stop().map(|_| 0),
             };
             match outcome {
@@ -104,6 +111,8 @@ proptest! {
             stopped |= work.state == State::Stopped;
             prop_assert!(work.lines.iter().all(|line| line.shipped <= line.quantity));
             prop_assert_eq!(work.lines.iter().map(|line| line.shipped).sum::<u32>(), left);
+            prop_assert_eq!(work.lines.iter().map(|line| line.quantity).sum::<u32>() + cut, ordered, "what is taken out is taken out once");
+            prop_assert_eq!(work.state == State::Shipped, left > 0 && left + cut == ordered);
             prop_assert!(!(stopped && left > 0));
             prop_assert!(!stopped || work.state == State::Stopped, "stopped is final");
         }

@@ -181,6 +181,26 @@ impl Contract for Fulfillment {
         self.stop(&ctx, tenant, id, order).await.map_err(status)?;
         Ok(Response::new(StopFulfillmentResponse {}))
     }
+
+    async fn cut_fulfillment(&self, request: Request<CutFulfillmentRequest>) -> Result<Response<CutFulfillmentResponse>, Status> {
+        let ctx = Ctx::of(&request)?;
+        ctx.require_service()?;
+        let asked = request.get_ref();
+        let (tenant, id) = (parse("tenant_id", &asked.tenant_id)?, parse("sub_order_id", &asked.sub_order_id)?);
+        let cancellation = parse("cancellation_id", &asked.cancellation_id)?;
+        self.cut(&ctx, tenant, id, cancellation, &pieces(&asked.lines)?).await.map_err(status)?;
+        Ok(Response::new(CutFulfillmentResponse {}))
+    }
+
+    async fn readdress_fulfillment(&self, request: Request<ReaddressFulfillmentRequest>) -> Result<Response<ReaddressFulfillmentResponse>, Status> {
+        let ctx = Ctx::of(&request)?;
+        ctx.require_service()?;
+        let asked = request.into_inner();
+        let (tenant, id) = (parse("tenant_id", &asked.tenant_id)?, parse("sub_order_id", &asked.sub_order_id)?);
+        let ship_to = required("ship_to", asked.ship_to)?;
+        let version = self.readdress(&ctx, tenant, id, ship_to.into()).await.map_err(status)?;
+        Ok(Response::new(ReaddressFulfillmentResponse { version }))
+    }
 }
 
 fn read_cursor(cursor: &str) -> Option<Uuid> {

@@ -28,8 +28,12 @@ pub(crate) fn pdf(row: &OrderRow) -> Vec<u8> {
         }
     }
     document.gap(12.0);
-    let rows: Vec<Vec<String>> =
-        row.lines.iter().map(|line| vec![line.sku.clone(), line.title.clone(), line.options.clone(), line.quantity.to_string()]).collect();
+    let rows: Vec<Vec<String>> = row
+        .lines
+        .iter()
+        .filter(|line| line.quantity > 0)
+        .map(|line| vec![line.sku.clone(), line.title.clone(), line.options.clone(), line.quantity.to_string()])
+        .collect();
     document.table(&COLUMNS, &rows);
     let pieces: u32 = row.lines.iter().map(|line| line.quantity).sum();
     document.sum("Pieces in all", &pieces.to_string(), true);

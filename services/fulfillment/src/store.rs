@@ -32,6 +32,8 @@ pub(crate) struct OrderRow {
     pub(crate) lines: Json<Vec<Line>>,
     pub(crate) ship_to: Json<Address>,
     pub(crate) shipping_method: String,
+    /// The cancellations that took pieces out.
+    pub(crate) cuts: Json<Vec<Uuid>>,
     pub(crate) version: i32,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) due_at: DateTime<Utc>,
@@ -129,7 +131,7 @@ pub(crate) async fn insert_orders(db: &mut PgConnection, rows: &[OrderRow], now:
 /// Locks an order for the rest of the transaction: shipping and stopping wait for each other here.
 pub(crate) async fn lock_order(db: &mut PgConnection, tenant: TenantId, id: SubOrderId) -> Result<OrderRow, Error> {
     sqlx::query_as(
-        "select sub_order_id, tenant_id, order_id, number, state, lines, ship_to, shipping_method, version, created_at, due_at
+        "select sub_order_id, tenant_id, order_id, number, state, lines, ship_to, shipping_method, cuts, version, created_at, due_at
          from fulfillment_order where sub_order_id = $1 and tenant_id = $2 for update",
     )
     .bind(id.uuid())
@@ -141,7 +143,7 @@ pub(crate) async fn lock_order(db: &mut PgConnection, tenant: TenantId, id: SubO
 
 pub(crate) async fn get_order(db: &mut PgConnection, tenant: TenantId, id: SubOrderId) -> Result<OrderRow, Error> {
     sqlx::query_as(
-        "select sub_order_id, tenant_id, order_id, number, state, lines, ship_to, shipping_method, version, created_at, due_at
+        "select sub_order_id, tenant_id, order_id, number, state, lines, ship_to, shipping_method, cuts, version, created_at, due_at
          from fulfillment_order where sub_order_id = $1 and tenant_id = $2",
     )
     .bind(id.uuid())
@@ -159,7 +161,7 @@ pub(crate) async fn list_orders(
     limit: i64,
 ) -> Result<Vec<OrderRow>, Error> {
     Ok(sqlx::query_as(
-        "select sub_order_id, tenant_id, order_id, number, state, lines, ship_to, shipping_method, version, created_at, due_at
+        "select sub_order_id, tenant_id, order_id, number, state, lines, ship_to, shipping_method, cuts, version, created_at, due_at
          from fulfillment_order
          where tenant_id = $1 and ($2::text is null or state = $2) and ($3::uuid is null or sub_order_id < $3) and lines <> '[]'
          order by sub_order_id desc limit $4",
@@ -173,13 +175,17 @@ pub(crate) async fn list_orders(
 }
 
 pub(crate) async fn save_order(db: &mut PgConnection, row: &OrderRow, now: Time) -> Result<(), Error> {
-    let written = sqlx::query("update fulfillment_order set state = $2, lines = $3, updated_at = $4, version = version + 1 where sub_order_id = $1")
-        .bind(row.sub_order_id)
-        .bind(&row.state)
-        .bind(&row.lines)
-        .bind(now)
-        .execute(db)
-        .await?;
+    let written = sqlx::query(
+        "update fulfillment_order set state = $2, lines = $3, ship_to = $4, cuts = $5, updated_at = $6, version = version + 1 where sub_order_id = $1",
+    )
+    .bind(row.sub_order_id)
+    .bind(&row.state)
+    .bind(&row.lines)
+    .bind(&row.ship_to)
+    .bind(&row.cuts)
+    .bind(now)
+    .execute(db)
+    .await?;
     if written.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
 }
 

@@ -97,8 +97,11 @@ fn line(line: &Line) -> api::FulfillmentLine {
     }
 }
 
+pub(crate) fn pieces(pieces: &Pieces) -> api::ShipmentLine {
+    api::ShipmentLine { item_id: ItemId::from(pieces.item_id).to_string(), quantity: pieces.quantity }
+}
+
 pub(crate) fn shipment(row: &ShipmentRow) -> api::Shipment {
-    let pieces = |pieces: &Pieces| api::ShipmentLine { item_id: ItemId::from(pieces.item_id).to_string(), quantity: pieces.quantity };
     api::Shipment {
         shipment_id: api::ShipmentId::from(row.shipment_id).to_string(),
         carrier: row.carrier.clone(),

@@ -254,6 +254,20 @@ impl Post {
                 let message = letters::part_cancelled(site, &order, &e);
                 (order, message)
             }
+            OrderBody::ItemsCancelled(e) => {
+                let order = e.r#ref.clone().unwrap_or_default();
+                if e.cancelled_by != "seller" {
+                    self.send_to_staff(out, event, event.tenant, SELLS, &letters::sale_reduced(site, &order, &e)).await?;
+                }
+                let message = letters::items_cancelled(site, &order, &e);
+                (order, message)
+            }
+            OrderBody::SubOrderReaddressed(e) => {
+                let order = e.r#ref.clone().unwrap_or_default();
+                self.send_to_staff(out, event, event.tenant, SELLS, &letters::sale_readdressed(site, &order, &e)).await?;
+                let message = letters::readdressed(site, &order, &e);
+                (order, message)
+            }
             OrderBody::SubOrderRefunded(e) => {
                 let order = e.r#ref.clone().unwrap_or_default();
                 let message = letters::refunded(site, &order, &e);

@@ -35,6 +35,8 @@ pub(crate) enum Error {
     NothingToPay,
     #[error("{0}")]
     NotCancellable(&'static str),
+    #[error("the address cannot be changed: {0}")]
+    AddressFixed(&'static str),
     #[error("the order has not been paid")]
     NotPaid,
     #[error("the request is not valid")]
@@ -55,7 +57,7 @@ impl Fault for Error {
         match self {
             Self::OrderNotFound | Self::CheckoutNotFound => Code::NotFound,
             Self::CheckoutExpired | Self::CheckoutPlaced | Self::PriceChanged => Code::Conflict,
-            Self::NothingToPay | Self::NotCancellable(_) | Self::NotPaid => Code::Conflict,
+            Self::NothingToPay | Self::NotCancellable(_) | Self::AddressFixed(_) | Self::NotPaid => Code::Conflict,
             Self::CartEmpty
             | Self::CheckoutIncomplete(_)
             | Self::VariantUnavailable(_)
@@ -84,6 +86,7 @@ impl Fault for Error {
             Self::MethodNotOffered => "METHOD_NOT_OFFERED",
             Self::NothingToPay => "NOTHING_TO_PAY",
             Self::NotCancellable(_) => "NOT_CANCELLABLE",
+            Self::AddressFixed(_) => "ADDRESS_FIXED",
             Self::NotPaid => "NOT_PAID",
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::TooLarge(_) => "ORDER_TOO_LARGE",

@@ -21,7 +21,7 @@ use crate::saga::cancel::CancelInput;
 use crate::saga::machine::{Fact, Input, Saga};
 use crate::service::Orders;
 use crate::store::rows::ShipmentDoc;
-use crate::store::{SubRow, orders};
+use crate::store::{SubRow, cancellations, orders};
 use crate::tell;
 use crate::view;
 
@@ -68,10 +68,10 @@ pub(crate) async fn on_payments(orders: Orders, db: &mut PgConnection, events: V
     for heard in heard {
         let Some(saga) = sagas.get_mut(&heard.order.uuid()) else { continue };
         if let Some(refund_id) = &heard.refund_id
-            && let Some(sub) = orders::sub_of_refund(&mut *db, heard.order, refund_id).await?
+            && let Some(cancellation) = cancellations::of_refund(&mut *db, heard.order, refund_id).await?
         {
             let input = if heard.fact == Fact::Refunded { CancelInput::Refunded } else { CancelInput::RefundRefused };
-            orders.note_cancel(&mut *db, &heard.ctx, heard.order, sub.into(), input).await?;
+            orders.note_cancel(&mut *db, &heard.ctx, heard.order, cancellation, input).await?;
             continue;
         }
         note_fact(&orders, saga, heard).await?;
@@ -139,6 +139,13 @@ struct Progress {
 
 pub(crate) async fn on_fulfillment(orders: Orders, db: &mut PgConnection, event: LoggedEvent) -> Result<(), Error> {
     let Some(body) = event.decode::<api_fulfillment::FulfillmentEvent>().map_err(Error::unreadable)?.body else { return Ok(()) };
+    let body = match body {
+        FulfillmentBody::FulfillmentReaddressed(told) => {
+            let Ok(id) = told.sub_order_id.parse() else { return Ok(()) };
+            return orders.note_address(db, &ctx_of(&event), id, told.ship_to.unwrap_or_default().into(), told.version).await;
+        }
+        body => body,
+    };
     let Some(progress) = progress_of(body) else { return Ok(()) };
     let Ok(sub_id) = progress.sub_order_id.parse::<SubOrderId>() else { return Ok(()) };
     let order_id = match orders::order_of_sub(&mut *db, sub_id).await {
@@ -225,7 +232,15 @@ fn progress_of(body: FulfillmentBody) -> Option<Progress> {
             kind: if e.all_delivered { "delivered" } else { "partly_delivered" },
             message: if e.all_delivered { "Delivered".to_owned() } else { "Part of it was delivered".to_owned() },
         },
+        // What was taken out we know; that the rest is complete with it we do not.
+        FulfillmentBody::FulfillmentCut(e) if e.all_shipped => Progress {
+            sub_order_id: e.sub_order_id,
+            to: Some(if e.all_delivered { OrderState::Delivered } else { OrderState::Shipped }),
+            shipment: None,
+            kind: if e.all_delivered { "delivered" } else { "shipped" },
+            message: "Nothing else is to be sent".to_owned(),
+        },
         // Our own doing.
-        FulfillmentBody::FulfillmentStopped(_) => return None,
+        FulfillmentBody::FulfillmentCut(_) | FulfillmentBody::FulfillmentStopped(_) | FulfillmentBody::FulfillmentReaddressed(_) => return None,
     })
 }

@@ -37,7 +37,8 @@ pub(crate) fn pdf(whole: &WholeOrder) -> Result<Vec<u8>, Error> {
             .map(|item| {
                 let options = if item.options.is_empty() { String::new() } else { format!(" ({})", item.options) };
                 let rate = format!("{}.{:02} %", item.tax_rate_bps / 100, item.tax_rate_bps % 100);
-                vec![format!("{}{options}", item.title), item.quantity.to_string(), money(item.unit_minor), rate, money(item.line_minor)]
+                let pieces = if item.cancelled == 0 { item.quantity.to_string() } else { format!("{} − {}", item.quantity, item.cancelled) };
+                vec![format!("{}{options}", item.title), pieces, money(item.unit_minor), rate, money(item.line_minor)]
             })
             .collect();
         document.table(&COLUMNS, &rows);

@@ -1,6 +1,6 @@
 //! Reconcilers: whatever a dead process or a silent service left is taken up again, and old checkouts are forgotten.
 
-use api_orders::{OrderId, SubOrderId};
+use api_orders::{CancellationId, OrderId};
 use futures::{StreamExt, stream};
 use kit_db::Scope;
 use kit_rpc::Ctx;
@@ -8,7 +8,7 @@ use kit_rpc::Ctx;
 use crate::error::Error;
 use crate::saga::machine::Input;
 use crate::service::Orders;
-use crate::store::{checkouts, orders};
+use crate::store::{cancellations, checkouts, orders};
 
 /// How many orders are driven at once.
 const AT_ONCE: usize = 16;
@@ -24,7 +24,7 @@ pub(crate) async fn recover(service: Orders) -> Result<(), Error> {
     let limit = i64::from(service.config.recovery_orders);
     let mut tx = service.db.begin(&Scope::Platform).await?;
     let due = orders::take_due_orders(&mut tx, now, until, limit).await?;
-    let cancelling = orders::take_due_cancellations(&mut tx, now, until, limit).await?;
+    let cancelling = cancellations::take_due(&mut tx, now, until, limit).await?;
     tx.commit().await?;
     let ctx = Ctx::service("orders", "recovery");
     stream::iter(due.into_iter().map(OrderId::from))
@@ -37,9 +37,9 @@ pub(crate) async fn recover(service: Orders) -> Result<(), Error> {
             }
         })
         .await;
-    for id in cancelling.into_iter().map(SubOrderId::from) {
+    for id in cancelling.into_iter().map(CancellationId::from) {
         if let Err(error) = service.drive_cancel(&ctx, id).await {
-            tracing::warn!(sub_order = %id, error = %error, "a cancellation could not be driven on; it is tried again");
+            tracing::warn!(cancellation = %id, error = %error, "a cancellation could not be driven on; it is tried again");
         }
     }
     Ok(())

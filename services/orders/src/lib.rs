@@ -10,6 +10,7 @@ mod model;
 mod rpc;
 mod saga;
 mod service;
+mod share;
 mod store;
 mod tell;
 mod view;
@@ -27,7 +28,10 @@ pub const MODULE: Module = Module {
     calls: &["cart", "catalog", "inventory", "fulfillment", "payments", "tenants", "identity"],
     hears: &["payments", "fulfillment", "inventory", "identity"],
     in_cells: false,
-    migrations: &[("0001_orders.sql", include_str!("../migrations/0001_orders.sql"))],
+    migrations: &[
+        ("0001_orders.sql", include_str!("../migrations/0001_orders.sql")),
+        ("0002_cancellation.sql", include_str!("../migrations/0002_cancellation.sql")),
+    ],
     descriptors: api_orders::DESCRIPTORS,
     start,
 };

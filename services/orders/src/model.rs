@@ -292,7 +292,7 @@ pub(crate) fn place(
     for part in &draft.parts {
         let bps = commission_bps.get(&part.tenant_id).copied().unwrap_or_default();
         let totals = part.totals()?;
-        let commission = totals.items.share(bps)?;
+        let commission = totals.items.minus(totals.discount)?.share(bps)?;
         let line_totals = part.lines.iter().map(Line::total).collect::<Result<Vec<_>, _>>()?;
         let weights: Vec<u64> = line_totals.iter().map(|total| total.minor.unsigned_abs()).collect();
         let shares = allocate(commission, &weights)?;

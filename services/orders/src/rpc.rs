@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::flows::place::Payment;
 use crate::flows::read::Access;
 use crate::service::Orders;
+use crate::share::{Keep, Wanted};
 use crate::store::lists::{Page, SubFilter};
 use crate::view::{self, Reader};
 
@@ -47,6 +48,10 @@ fn sub_filter(state: i32, query: &str, from: Option<&prost_types::Timestamp>, be
     let state = view::state_filter(state).map_err(status)?;
     let query = Some(query.trim().to_owned()).filter(|query| !query.is_empty());
     Ok(SubFilter { state, query, from: from.map(kit_rpc::time), before: before.map(kit_rpc::time) })
+}
+
+fn kept(line: &KeptLine) -> Result<Keep, Status> {
+    Ok(Keep { item_id: parse::<ItemId>("lines.item_id", &line.item_id)?.uuid(), quantity: line.quantity })
 }
 
 #[tonic::async_trait]
@@ -137,8 +142,29 @@ impl Contract for Orders {
     async fn cancel_sub_order(&self, request: Request<CancelSubOrderRequest>) -> Result<Response<CancelSubOrderResponse>, Status> {
         let ctx = Ctx::of(&request)?;
         let asked = request.get_ref();
-        let sub_order = self.cancel_sub_order(&ctx, parse("sub_order_id", &asked.sub_order_id)?, &asked.reason).await.map_err(status)?;
+        let id = parse("sub_order_id", &asked.sub_order_id)?;
+        let sub_order = self.cancel_of_part(&ctx, id, Wanted::Everything, &asked.reason).await.map_err(status)?;
         Ok(Response::new(CancelSubOrderResponse { sub_order: Some(sub_order) }))
+    }
+
+    async fn cancel_items(&self, request: Request<CancelItemsRequest>) -> Result<Response<CancelItemsResponse>, Status> {
+        let ctx = Ctx::of(&request)?;
+        let asked = request.get_ref();
+        let id = parse("sub_order_id", &asked.sub_order_id)?;
+        let keep = asked.lines.iter().map(kept).collect::<Result<Vec<_>, Status>>()?;
+        let sub_order = self.cancel_of_part(&ctx, id, Wanted::Keeping(&keep), &asked.reason).await.map_err(status)?;
+        Ok(Response::new(CancelItemsResponse { sub_order: Some(sub_order) }))
+    }
+
+    async fn change_shipping_address(
+        &self,
+        request: Request<ChangeShippingAddressRequest>,
+    ) -> Result<Response<ChangeShippingAddressResponse>, Status> {
+        let ctx = Ctx::of(&request)?;
+        let asked = request.get_ref();
+        let id = parse("order_id", &asked.order_id)?;
+        let order = self.change_address(&ctx, id, asked.shipping_address.as_ref()).await.map_err(status)?;
+        Ok(Response::new(ChangeShippingAddressResponse { order: Some(order) }))
     }
 
     async fn get_invoice(&self, request: Request<GetInvoiceRequest>) -> Result<Response<HttpBody>, Status> {

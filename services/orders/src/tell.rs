@@ -9,7 +9,7 @@ use prost::Message;
 
 use crate::saga::machine::{Tell, Why};
 use crate::store::rows::{ShipmentDoc, WholeOrder};
-use crate::store::{ItemRow, OrderRow, SubRow, TimelineRow};
+use crate::store::{CancellationRow, ItemRow, OrderRow, SubRow, TimelineRow};
 use crate::view::{self, Reader};
 
 /// An event with its order as the key, so that whoever watches the order sees it.
@@ -26,6 +26,8 @@ pub(crate) fn event(order: &OrderRow, tenant: Option<TenantId>, body: Body) -> E
         Body::OrderCompleted(_) => "order_completed",
         Body::SubOrderRefunded(_) => "sub_order_refunded",
         Body::SubOrderRefundFailed(_) => "sub_order_refund_failed",
+        Body::ItemsCancelled(_) => "items_cancelled",
+        Body::SubOrderReaddressed(_) => "sub_order_readdressed",
     };
     Event { key: order.order_id, tenant, kind, payload: api::OrderEvent { body: Some(body) }.encode_to_vec(), change: None }
 }
@@ -69,8 +71,11 @@ pub(crate) fn events_of(whole: &WholeOrder, tell: &Tell) -> Vec<Event> {
             let body = Body::OrderCancelled(api::OrderCancelled { r#ref: reference, reason, cancelled_by: by.to_owned() });
             if shown { of_order(body) } else { Vec::new() }
         }
-        Tell::MoneyReturned => whole.subs.iter().map(|sub| refunded(order, sub, &refund_of_payment(order))).collect(),
-        Tell::MoneyStuck => whole.subs.iter().map(|sub| refund_failed(order, sub, &refund_of_payment(order), "the PSP refused it")).collect(),
+        Tell::MoneyReturned => whole.subs.iter().map(|sub| refunded(order, sub, &refund_of_payment(order), sub.total_minor)).collect(),
+        Tell::MoneyStuck => {
+            let failed = |sub| refund_failed(order, sub, &refund_of_payment(order), sub.total_minor, "the PSP refused it");
+            whole.subs.iter().map(failed).collect()
+        }
     }
 }
 
@@ -123,38 +128,85 @@ pub(crate) fn progressed(order: &OrderRow, sub: &SubRow, previous: crate::model:
     event(order, Some(sub.tenant_id.into()), Body::SubOrderProgressed(body))
 }
 
-pub(crate) fn sub_cancelled(order: &OrderRow, sub: &SubRow, items: &[ItemRow]) -> Event {
+pub(crate) fn sub_cancelled(order: &OrderRow, sub: &SubRow, cancellation: &CancellationRow, items: &[ItemRow]) -> Event {
     let body = api::SubOrderCancelled {
         r#ref: Some(view::order_ref(order)),
         tenant_id: TenantId::from(sub.tenant_id).to_string(),
         sub_order_id: api::SubOrderId::from(sub.sub_order_id).to_string(),
         reason: sub.cancel_reason.clone(),
         cancelled_by: sub.cancelled_by.clone(),
-        refund_due: Some(kit_rpc::proto::Money { amount_minor: sub.total_minor, currency: sub.currency.clone() }),
+        refund_due: refund_due(sub, cancellation),
         store_name: sub.store_name.clone(),
-        items: items.iter().filter(|item| item.sub_order_id == sub.sub_order_id).map(|item| view::item(item, &sub.currency, None)).collect(),
+        items: cancelled_items(sub, cancellation, items),
     };
     event(order, Some(sub.tenant_id.into()), Body::SubOrderCancelled(body))
 }
 
-pub(crate) fn refunded(order: &OrderRow, sub: &SubRow, refund_id: &str) -> Event {
+/// Some pieces of a part are cancelled; the rest goes on.
+pub(crate) fn items_cancelled(order: &OrderRow, sub: &SubRow, cancellation: &CancellationRow, items: &[ItemRow]) -> Event {
+    let body = api::ItemsCancelled {
+        r#ref: Some(view::order_ref(order)),
+        tenant_id: TenantId::from(sub.tenant_id).to_string(),
+        sub_order_id: api::SubOrderId::from(sub.sub_order_id).to_string(),
+        cancellation_id: api::CancellationId::from(cancellation.cancellation_id).to_string(),
+        reason: cancellation.reason.clone(),
+        cancelled_by: cancellation.cancelled_by.clone(),
+        refund_due: refund_due(sub, cancellation),
+        store_name: sub.store_name.clone(),
+        items: cancelled_items(sub, cancellation, items),
+    };
+    event(order, Some(sub.tenant_id.into()), Body::ItemsCancelled(body))
+}
+
+fn refund_due(sub: &SubRow, cancellation: &CancellationRow) -> Option<kit_rpc::proto::Money> {
+    Some(kit_rpc::proto::Money { amount_minor: cancellation.amount_minor, currency: sub.currency.clone() })
+}
+
+/// The lines of a cancellation, with its pieces as their quantity and its share as their sum.
+fn cancelled_items(sub: &SubRow, cancellation: &CancellationRow, items: &[ItemRow]) -> Vec<api::Item> {
+    let money = |minor| Some(kit_rpc::proto::Money { amount_minor: minor, currency: sub.currency.clone() });
+    let shown = cancellation.lines.iter().filter_map(|line| {
+        let item = items.iter().find(|item| item.item_id == line.item_id)?;
+        let mut shown = view::item(item, &sub.currency, None);
+        shown.quantity = line.quantity;
+        shown.line_total = money(line.share.goods);
+        shown.discount = money(line.share.discount);
+        shown.tax = money(line.share.tax);
+        Some(shown)
+    });
+    shown.collect()
+}
+
+/// A part goes to another address.
+pub(crate) fn readdressed(order: &OrderRow, sub: &SubRow) -> Event {
+    let body = api::SubOrderReaddressed {
+        r#ref: Some(view::order_ref(order)),
+        tenant_id: TenantId::from(sub.tenant_id).to_string(),
+        sub_order_id: api::SubOrderId::from(sub.sub_order_id).to_string(),
+        store_name: sub.store_name.clone(),
+        shipping_address: Some(sub.ship_to.0.clone().into()),
+    };
+    event(order, Some(sub.tenant_id.into()), Body::SubOrderReaddressed(body))
+}
+
+pub(crate) fn refunded(order: &OrderRow, sub: &SubRow, refund_id: &str, amount_minor: i64) -> Event {
     let body = api::SubOrderRefunded {
         r#ref: Some(view::order_ref(order)),
         tenant_id: TenantId::from(sub.tenant_id).to_string(),
         sub_order_id: api::SubOrderId::from(sub.sub_order_id).to_string(),
         refund_id: refund_id.to_owned(),
-        amount: Some(kit_rpc::proto::Money { amount_minor: sub.total_minor, currency: sub.currency.clone() }),
+        amount: Some(kit_rpc::proto::Money { amount_minor, currency: sub.currency.clone() }),
     };
     event(order, Some(sub.tenant_id.into()), Body::SubOrderRefunded(body))
 }
 
-pub(crate) fn refund_failed(order: &OrderRow, sub: &SubRow, refund_id: &str, reason: &str) -> Event {
+pub(crate) fn refund_failed(order: &OrderRow, sub: &SubRow, refund_id: &str, amount_minor: i64, reason: &str) -> Event {
     let body = api::SubOrderRefundFailed {
         r#ref: Some(view::order_ref(order)),
         tenant_id: TenantId::from(sub.tenant_id).to_string(),
         sub_order_id: api::SubOrderId::from(sub.sub_order_id).to_string(),
         refund_id: refund_id.to_owned(),
-        amount: Some(kit_rpc::proto::Money { amount_minor: sub.total_minor, currency: sub.currency.clone() }),
+        amount: Some(kit_rpc::proto::Money { amount_minor, currency: sub.currency.clone() }),
         reason: reason.to_owned(),
     };
     event(order, Some(sub.tenant_id.into()), Body::SubOrderRefundFailed(body))

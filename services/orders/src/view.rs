@@ -13,7 +13,7 @@ use crate::model::{Draft, DraftPart, Line, OrderState, Totals};
 use crate::saga::machine::Next;
 use crate::store::checkouts::CheckoutRow;
 use crate::store::rows::{ShipmentDoc, TrackingDoc, WholeOrder};
-use crate::store::{ItemRow, OrderRow, SubRow, TimelineRow};
+use crate::store::{CancellationRow, ItemRow, OrderRow, SubRow, TimelineRow};
 
 /// Who reads: commission is between the seller and the market.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +42,11 @@ pub(crate) fn order(whole: &WholeOrder, timeline: &[TimelineRow], reader: Reader
             view.state = state(whole.order.state()).into();
         }
         if reader == Reader::Buyer {
-            view.shipping_address = None;
+            view.shipping_address = view.shipping_address.filter(|_| sub.ship_to != whole.order.shipping_address);
             view.email.clear();
         }
+        view.cancellations = cancellations_of(sub, &whole.cancellations);
+        view.commission_returned = commission_returned(sub, &whole.cancellations, reader);
         view
     });
     let row = &whole.order;
@@ -111,7 +113,43 @@ pub(crate) fn sub_order(row: &SubRow, items: &[&ItemRow], reader: Reader) -> api
         email: row.email.clone(),
         timeline: Vec::new(),
         version: count(row.version),
+        cancellations: Vec::new(),
+        commission_returned: None,
     }
+}
+
+/// A part with what was cancelled of it; rows of other parts are left out.
+pub(crate) fn part(row: &SubRow, items: &[ItemRow], cancellations: &[CancellationRow], reader: Reader) -> api::SubOrder {
+    let own: Vec<_> = items.iter().filter(|item| item.sub_order_id == row.sub_order_id).collect();
+    let mut shown = sub_order(row, &own, reader);
+    shown.cancellations = cancellations_of(row, cancellations);
+    shown.commission_returned = commission_returned(row, cancellations, reader);
+    shown
+}
+
+fn commission_returned(row: &SubRow, cancellations: &[CancellationRow], reader: Reader) -> Option<proto::Money> {
+    let done = cancellations.iter().filter(|known| known.sub_order_id == row.sub_order_id && known.is_done());
+    (reader == Reader::Market).then(|| money(done.map(|known| known.commission_minor).sum(), &row.currency))
+}
+
+fn cancellations_of(row: &SubRow, cancellations: &[CancellationRow]) -> Vec<api::Cancellation> {
+    let own = cancellations.iter().filter(|known| known.sub_order_id == row.sub_order_id && !known.came_too_late());
+    let shown = own.map(|known| api::Cancellation {
+        cancellation_id: api::CancellationId::from(known.cancellation_id).to_string(),
+        lines: known
+            .lines
+            .iter()
+            .map(|line| api::CancelledLine { item_id: api::ItemId::from(line.item_id).to_string(), quantity: line.quantity })
+            .collect(),
+        whole: known.whole,
+        amount: Some(money(known.amount_minor, &row.currency)),
+        refund_state: refund_state(&known.refund_state).into(),
+        reason: known.reason.clone(),
+        cancelled_by: known.cancelled_by.clone(),
+        created_at: Some(timestamp(known.created_at)),
+        stopped: known.is_done(),
+    });
+    shown.collect()
 }
 
 pub(crate) fn item(row: &ItemRow, currency: &str, commission_bps: Option<u32>) -> api::Item {
@@ -133,6 +171,7 @@ pub(crate) fn item(row: &ItemRow, currency: &str, commission_bps: Option<u32>) -
         commission_bps: commission_bps.unwrap_or_default(),
         commission: commission_bps.map(|_| money(row.commission_minor, currency)),
         weight_grams: count(row.weight_grams),
+        cancelled_quantity: count(row.cancelled),
     }
 }
 

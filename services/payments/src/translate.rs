@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::events::told;
 use crate::flows::{Authorisation, Proof};
 use crate::ledger::{AccountKind, EntryKind};
-use crate::model::{CardSummary, Movement, MovementState, Payment, Portion, Split, SplitTerms, State};
+use crate::model::{CardSummary, Movement, MovementState, Parts, Payment, Portion, Split, SplitTerms, State};
 use crate::store::ledger::{Balance, Line};
 use crate::store::methods::Method;
 
@@ -57,9 +57,21 @@ pub(crate) fn portions(parts: &[api::SubOrderAmount], currency: Currency) -> Res
         if amount.currency != currency {
             return Err(violation(&format!("parts[{index}].amount.currency"), "must be the currency of the payment"));
         }
-        Ok(Portion { sub_order: parse(&format!("parts[{index}].sub_order_id"), &part.sub_order_id)?, amount_minor: amount.minor })
+        let made_of = part.breakdown.as_ref().map(|breakdown| made_of(&format!("parts[{index}].breakdown"), breakdown, currency)).transpose()?;
+        Ok(Portion { sub_order: parse(&format!("parts[{index}].sub_order_id"), &part.sub_order_id)?, amount_minor: amount.minor, made_of })
     };
     parts.iter().enumerate().map(portion).collect()
+}
+
+fn made_of(field: &str, breakdown: &api::Breakdown, currency: Currency) -> Result<Parts, Status> {
+    let minor = |name: &str, amount: Option<&proto::Money>| match amount.map(|amount| money(&format!("{field}.{name}"), Some(amount))).transpose()? {
+        None => Ok(0),
+        Some(amount) if amount.currency == currency => Ok(amount.minor),
+        Some(_) => Err(violation(&format!("{field}.{name}.currency"), "must be the currency of the payment")),
+    };
+    let commission = minor("commission", breakdown.commission.as_ref())?;
+    let payable = minor("goods", breakdown.goods.as_ref())?.saturating_sub(commission);
+    Ok(Parts { payable, commission, shipping: minor("shipping", breakdown.shipping.as_ref())?, tax: minor("tax", breakdown.tax.as_ref())? })
 }
 
 fn money(field: &str, amount: Option<&proto::Money>) -> Result<Money, Status> {
@@ -139,6 +151,12 @@ pub(crate) fn amounts(payment: &Payment, movement: &Movement) -> Vec<api::SubOrd
     let amount = |portion: &Portion| api::SubOrderAmount {
         sub_order_id: portion.sub_order.to_string(),
         amount: Some(payment.money(portion.amount_minor).into()),
+        breakdown: portion.made_of.map(|parts| api::Breakdown {
+            goods: Some(payment.money(parts.payable + parts.commission).into()),
+            shipping: Some(payment.money(parts.shipping).into()),
+            tax: Some(payment.money(parts.tax).into()),
+            commission: Some(payment.money(parts.commission).into()),
+        }),
     };
     movement.portions.iter().map(amount).collect()
 }

@@ -4,8 +4,9 @@
 mod support;
 
 use api_payments::{
-    DeleteMethodRequest, GetBalanceRequest, GetPaymentOptionsRequest, ListLedgerOfTenantRequest, ListLedgerRequest, ListMethodsRequest,
-    ListPaymentsRequest, MovementState, PaymentState, ReceiveWebhookRequest, ResolvePaymentRequest, VoidRequest, payments_event::Body,
+    Breakdown, DeleteMethodRequest, GetBalanceRequest, GetPaymentOptionsRequest, ListLedgerOfTenantRequest, ListLedgerRequest, ListMethodsRequest,
+    ListPaymentsRequest, MovementState, PaymentState, ReceiveWebhookRequest, ResolvePaymentRequest, SubOrderAmount, VoidRequest,
+    payments_event::Body,
 };
 use futures::future::join_all;
 use kit_core::TenantId;
@@ -101,9 +102,10 @@ async fn captures_and_refunds_post_exactly_what_each_is_for_and_sellers_see_only
     stand.has_told(&payment.payment_id, &["authorized", "captured", "captured", "refunded", "refunded", "refunded", "refunded", "refunded"]).await;
     let events = stand.events(&payment.payment_id).await;
     let Some(Body::RefundSucceeded(refund)) = events.get(3) else { panic!("{events:?}") };
+    let breakdown = Breakdown { goods: Some(eur(2_000)), shipping: Some(eur(0)), tax: Some(eur(0)), commission: Some(eur(200)) };
     assert_eq!(
         (refund.parts.clone(), refund.reason.as_str(), &refund.order_id),
-        (vec![part(&of_ben, 2_000)], "cancelled by the seller", &request.order_id)
+        (vec![SubOrderAmount { breakdown: Some(breakdown), ..part(&of_ben, 2_000) }], "cancelled by the seller", &request.order_id)
     );
     sees_only_its_own(&stand, ben, &of_ben).await;
     stand.close().await;

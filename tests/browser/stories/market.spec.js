@@ -140,13 +140,13 @@ async function address(page) {
   await page.getByLabel("State or province").fill("IL");
 }
 
-async function pay(page, number) {
+async function pay(page, number, on = "Review the order") {
   await page.getByLabel("Card number").fill(number);
   await page.getByLabel("Name on the card").fill("Dora Day");
   await page.getByLabel("Month").fill("12");
   await page.getByLabel("Year").fill("2034");
   await page.getByLabel("Security code").fill("123");
-  await page.getByRole("button", { name: "Review the order" }).click();
+  await page.getByRole("button", { name: on }).click();
 }
 
 test("one seller ships while the buyer watches, another cancels and its part goes back", async ({ browser }) => {
@@ -189,6 +189,48 @@ test("one seller ships while the buyer watches, another cancels and its part goe
   await usable(buyer);
 });
 
+test("a buyer takes pieces out of an order and sends it elsewhere; the seller takes out the last", async ({ browser, request }) => {
+  const buyer = await new Api(request).signedIn("dora@stories.example");
+  const { hits } = await buyer.get("/v1/search?query=brass%20lamp");
+  const items = [{ tenant_id: hits[0].tenant_id, variant_id: hits[0].variant_id, quantity: 3 }];
+  const shipping_address = { name: "Dora Day", line1: "1 Test Street", city: "Springfield", subdivision: "IL", postal_code: "62701", country: "US" };
+  const { checkout } = await buyer.post("/v1/checkouts", { items, email: "dora@stories.example", shipping_address });
+  const placed = await buyer.post(`/v1/checkouts/${checkout.checkout_id}/place`, { payment_method: "tok_visa" });
+
+  const page = await fresh(browser);
+  await signIn(page, "dora@stories.example", PASSWORD);
+  await page.goto(`/orders/${placed.order.order_id}`);
+  await page.getByRole("link", { name: "Fewer pieces" }).click();
+  await usable(page);
+  await page.getByLabel("Brass Reading Lamp").fill("7");
+  await page.getByRole("button", { name: "Cancel the others" }).click();
+  await expect(page.getByRole("main")).toContainText("only become less");
+  await usable(page);
+  await page.getByLabel("Brass Reading Lamp").fill("1");
+  await page.getByRole("button", { name: "Cancel the others" }).click();
+  await expect(page.getByRole("main")).toContainText("You cancelled 2 × Brass Reading Lamp");
+  await expect(page.getByRole("main")).toContainText("went back to your card");
+  await usable(page);
+  await page.getByRole("link", { name: "Change", exact: true }).click();
+  await usable(page);
+  await page.getByLabel("Street and number").fill("2 Side Street");
+  await page.getByRole("button", { name: "Use this address" }).click();
+  await expect(page.getByRole("main")).toContainText("2 Side Street");
+
+  const seller = await fresh(browser);
+  await signIn(seller, ben.email, PASSWORD);
+  await seller.goto(`/seller/orders/${placed.order.sub_orders[0].sub_order_id}`);
+  await expect(seller.getByRole("main")).toContainText("2 of 3 cancelled");
+  await expect(seller.getByRole("main")).toContainText("2 Side Street");
+  await seller.getByText("Cancel some pieces").click();
+  await usable(seller);
+  await seller.getByLabel("Brass Reading Lamp").fill("0");
+  await seller.getByLabel("Why").fill("The last lamp broke.");
+  await seller.getByRole("button", { name: "Cancel the others" }).click();
+  await expect(seller.getByRole("status").first()).toContainText("Cancelled");
+  await expect(page.getByRole("main")).toContainText("The last lamp broke.");
+});
+
 test("cards that are declined, ask for 3-D Secure, or answer later end well", async ({ browser, request }) => {
   const anybody = new Api(request);
   const buyer = await anybody.signedIn("dora@stories.example");
@@ -206,6 +248,13 @@ test("cards that are declined, ask for 3-D Secure, or answer later end well", as
     if (ending === "declined") {
       await expect(page.getByRole("main")).toContainText(/declined|another/i);
       await usable(page);
+      await page.getByRole("link", { name: "Pay with another card" }).click();
+      await usable(page);
+      await pay(page, "5555555555554444", "Go on");
+      await usable(page);
+      await page.getByRole("button", { name: /^Pay/ }).click();
+      await expect(page.getByRole("main")).toContainText("Ordered");
+      await expect(page.getByRole("link", { name: "Pay with another card" })).toHaveCount(0);
     } else {
       await usable(page);
       await page.getByRole("button", { name: /approve|confirm/i }).click();

@@ -143,6 +143,7 @@ async fn belongings(market: &Market, victim: &Seller, buyer: &Buyer) -> Things {
     let sent = text(&placed, "/order/sub_orders/0/sub_order_id");
     let shipment = victim.sends(&sent).await;
     let waiting = buyer.buys(&[(&goods, 1)], "tok_visa").await;
+    let item = text(&waiting, "/order/sub_orders/0/items/0/item_id");
     let waiting = text(&waiting, "/order/sub_orders/0/sub_order_id");
     victim.told_to_send(&waiting).await;
     let checkout = buyer.checkout(&[(&goods, 1)]).await;
@@ -170,6 +171,7 @@ async fn belongings(market: &Market, victim: &Seller, buyer: &Buyer) -> Things {
         ("to_warehouse_id", text(&second, "/warehouse_id")),
         ("shipping_method_id", method),
         ("sub_order_id", waiting),
+        ("item_id", item),
         ("shipment_id", shipment),
         ("order_id", order),
         ("checkout_id", checkout),

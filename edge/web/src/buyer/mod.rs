@@ -3,6 +3,7 @@
 mod account;
 mod address;
 mod cart;
+mod change;
 mod checkout;
 mod checkout_pages;
 mod files;
@@ -26,6 +27,7 @@ mod store;
 use axum::Router;
 use axum::routing::{get, post};
 
+pub(crate) use change::{kept_fields, kept_lines, left, may_shrink};
 pub(crate) use live::Followed;
 
 use crate::site::Web;
@@ -70,6 +72,8 @@ fn buy() -> Router<Web> {
         .route("/orders/{id}/invoice", get(order::invoice))
         .route("/orders/{id}/cancel", post(order::cancel))
         .route("/orders/{id}/parts/{sub_order_id}/cancel", post(order::cancel_part))
+        .route("/orders/{id}/parts/{sub_order_id}/items", get(change::show_items).post(change::set_items))
+        .route("/orders/{id}/address", get(change::show_address).post(change::set_address))
         .route("/orders/{id}/pay", get(order::show_pay).post(order::pay))
         .route("/track/{number}", get(order::track))
 }
@@ -124,6 +128,7 @@ pub(crate) fn samples() -> Vec<(&'static str, maud::Markup)> {
         cart::samples(),
         checkout_pages::samples(),
         order_pages::samples(),
+        change::samples(),
         sign::samples(),
         account::samples(),
         messages::samples(),

@@ -53,12 +53,7 @@ pub(crate) async fn track(State(site): State<Web>, here: Here, Path(number): Pat
 }
 
 /// The order's part of the page, now and after each change.
-pub(crate) async fn live(
-    State(site): State<Web>,
-    here: Here,
-    Path(id): Path<String>,
-    UrlQuery(arrival): UrlQuery<Arrival>,
-) -> Page {
+pub(crate) async fn live(State(site): State<Web>, here: Here, Path(id): Path<String>, UrlQuery(arrival): UrlQuery<Arrival>) -> Page {
     let mut ctx = here.ctx.clone();
     // A page may stay open for hours; the browser comes back when the stream ends.
     ctx.deadline = None;

@@ -1,10 +1,11 @@
 //! The pages of an order.
 
-use api_orders::{ListOrdersResponse, NextActionKind, Order, OrderState, RefundState, Shipment, SubOrder, TimelineEntry};
+use api_orders::{Cancellation, ListOrdersResponse, NextActionKind, Order, OrderState, RefundState, Shipment, SubOrder, TimelineEntry};
 use api_payments::PaymentOption;
 use maud::{Markup, html};
 
 use crate::buyer::address;
+use crate::buyer::change;
 use crate::buyer::checkout::CardAnswer;
 use crate::buyer::checkout_pages::{card_form, card_words, item_line, sums};
 use crate::buyer::shelves;
@@ -110,7 +111,12 @@ pub(crate) fn changing(visit: &Visit, order: &Order, access: &Access<'_>) -> Mar
                     }
                 }
                 section.card {
-                    h2.mb2 { "Goes to" }
+                    div.row.between.mb2 {
+                        h2 { "Goes to" }
+                        @if change::may_move(order) && visit.ctx.user().is_some() && access.token.is_empty() {
+                            a.btn.quiet.small href=(address_of(&order.order_id, "address", "")) { (icon("pencil")) "Change" }
+                        }
+                    }
                     (address::lines(&order.shipping_address.clone().unwrap_or_default()))
                     p.small.hush.mt2 { (order.email) }
                 }
@@ -246,9 +252,14 @@ fn part_view(visit: &Visit, order: &Order, part: &SubOrder, access: &Access<'_>)
                 @if cancelled { (cancelled_part(part)) } @else if invoiced(state) || state == OrderState::Confirmed { (track(state)) }
                 @for shipment in &part.shipments { (shipment_view(shipment)) }
                 div { @for item in &part.items { (item_line(item)) } }
+                @for cancellation in part.cancellations.iter().filter(|cancellation| !cancellation.whole) { (cancelled_pieces(part, cancellation)) }
+                @if let Some(elsewhere) = &part.shipping_address { div.small { strong { "This part goes to" } (address::lines(elsewhere)) } }
             }
             footer {
                 span.row.tight { (icon("truck")) (part.shipping_method) (window(part)) }
+                @if change::may_shrink(state) && visit.ctx.user().is_some() && access.token.is_empty() {
+                    a.btn.quiet.small href={ "/orders/" (order.order_id) "/parts/" (part.sub_order_id) "/items" } { (icon("minus")) "Fewer pieces" }
+                }
                 @if part_cancellable(state) && order.sub_orders.len() > 1 && access.token.is_empty() {
                     (cancel_form(visit, &format!("/orders/{}/parts/{}/cancel", order.order_id, part.sub_order_id), access.token, "Cancel this part", &format!("Cancel the part of {}?", part.store_name)))
                 }
@@ -283,6 +294,31 @@ fn cancelled_part(part: &SubOrder) -> Markup {
                 RefundState::Done => p.small { (refunded) " went back to your card." },
                 RefundState::Failed => p.small { "The refund needs a person to look at it; we are on it." },
                 RefundState::None | RefundState::Unspecified => {},
+            }
+        }))
+    }
+}
+
+/// "1 × Mug cancelled by the shop."
+fn cancelled_pieces(part: &SubOrder, cancellation: &Cancellation) -> Markup {
+    let by = match cancellation.cancelled_by.as_str() {
+        "buyer" => "You cancelled",
+        "seller" => "The shop cancelled",
+        _ => "Cancelled:",
+    };
+    let named = cancellation.lines.iter().filter_map(|line| {
+        let item = part.items.iter().find(|item| item.item_id == line.item_id)?;
+        Some(format!("{} × {}", line.quantity, item.title))
+    });
+    let back = amount(cancellation.amount.as_ref()).map(show::money).unwrap_or_default();
+    html! {
+        (ui::notice(Tone::Info, html! {
+            strong { (by) } " " (named.collect::<Vec<_>>().join(", ")) "." @if !cancellation.reason.is_empty() { " “" (cancellation.reason) "”" }
+            @match cancellation.refund_state() {
+                RefundState::Pending => p.small { (back) " is on its way back to your card." },
+                RefundState::Done => p.small { (back) " went back to your card." },
+                RefundState::Failed => p.small { "The refund needs a person to look at it; we are on it." },
+                RefundState::None | RefundState::Unspecified => @if !cancellation.stopped { p.small { "We are asking the shop." } },
             }
         }))
     }

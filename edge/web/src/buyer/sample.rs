@@ -3,7 +3,8 @@
 use api_cart::{CartContents, CartLine, CartTotals, Notice, NoticeKind, SellerGroup, ShippingEstimate};
 use api_identity::Country;
 use api_orders::{
-    Checkout, CheckoutPart, Item, Order, OrderState, RefundState, Shipment, ShippingOption, SubOrder, TimelineEntry, Totals, TrackingEvent,
+    Cancellation, CancelledLine, Checkout, CheckoutPart, Item, Order, OrderState, RefundState, Shipment, ShippingOption, SubOrder, TimelineEntry,
+    Totals, TrackingEvent,
 };
 use api_payments::{PaymentOption, TestCard};
 use api_search::{Crumb, Facet, FacetValue, Hit, Listing, ListingAttribute, ListingOption, ListingStore, ListingVariant, StockState};
@@ -323,19 +324,25 @@ pub(crate) fn order() -> Order {
         refunded: usd(13_390),
         ..part(3, "Lamplight", OrderState::Cancelled, vec![item(LONG, 12_900, 1)], 12_900)
     };
+    let lock = Item { cancelled_quantity: 1, ..item("Kensington ClickSafe keyed laptop lock", 4_999, 3) };
+    let one_less = Cancellation {
+        lines: vec![CancelledLine { item_id: lock.item_id.clone(), quantity: 1 }],
+        amount: usd(4_999),
+        refund_state: RefundState::Done.into(),
+        cancelled_by: "buyer".to_owned(),
+        stopped: true,
+        ..Cancellation::default()
+    };
+    let reduced = SubOrder { cancellations: vec![one_less], ..part(2, "Desk & Co", OrderState::Processing, vec![lock], 14_997) };
     Order {
         order_id: "ord_00000000000000000000000000000001".to_owned(),
         number: "MH-2026-7K3F-9QXD".to_owned(),
         state: OrderState::Processing.into(),
         email: "ann@example.com".to_owned(),
         shipping_address: Some(address()),
-        sub_orders: vec![
-            shipped,
-            part(2, "Desk & Co", OrderState::Processing, vec![item("Kensington ClickSafe keyed laptop lock", 4999, 2)], 9998),
-            cancelled,
-        ],
-        totals: totals(42_798, 1470),
-        refunded: usd(13_390),
+        sub_orders: vec![shipped, reduced, cancelled],
+        totals: totals(47_797, 1470),
+        refunded: usd(18_389),
         timeline: vec![
             entry("2026-11-20T10:00:00Z", "created", "Order placed"),
             entry("2026-11-20T10:00:02Z", "paid", "Paid by card"),

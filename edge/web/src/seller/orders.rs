@@ -5,7 +5,8 @@ use api_fulfillment::{
     MarkDeliveredRequest, PackFulfillmentOrderRequest, ShipFulfillmentOrderRequest, Shipment, ShipmentLine, ShipmentState,
 };
 use api_orders::{
-    CancelSubOrderRequest, ExportSubOrdersRequest, GetSubOrderRequest, ListSubOrdersRequest, ListSubOrdersResponse, OrderState, SubOrder,
+    CancelItemsRequest, CancelSubOrderRequest, ExportSubOrdersRequest, GetSubOrderRequest, Item, ListSubOrdersRequest, ListSubOrdersResponse,
+    OrderState, SubOrder,
 };
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
@@ -14,6 +15,7 @@ use kit_rpc::problem_of;
 use maud::{Markup, html};
 
 use super::{desk, download, working};
+use crate::buyer::{kept_fields, kept_lines, left, may_shrink};
 use crate::failure::{Failure, Page};
 use crate::portal::{ListQuery, link, moment, word};
 use crate::session::{Here, Posted};
@@ -123,13 +125,22 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((sub_order_id,
             let request = CancelSubOrderRequest { sub_order_id: id, reason: form.text("reason") };
             (site.orders.clone().cancel_sub_order(ctx.request(request)).await.err(), "Cancelled. The buyer gets this part's money back.")
         }
+        "cancel-items" => {
+            let lines = kept_lines(form.clone()).map(|(lines, _)| lines).unwrap_or_default();
+            let request = CancelItemsRequest { sub_order_id: id, lines, reason: form.text(FEWER_REASON) };
+            (site.orders.clone().cancel_items(ctx.request(request)).await.err(), "Cancelled. The buyer gets the money for these pieces back.")
+        }
         _ => return Err(Failure::not_found()),
     };
     match failed {
         None => Ok(site.redirect(&format!("/seller/orders/{sub_order_id}"), Tone::Good, told)),
         Some(status) => {
             let (part, work) = load(&site, &here, &sub_order_id).await?;
-            let page = view(&here, &part, work.as_ref(), &form.rejected(&problem_of(&status)));
+            let mut problem = problem_of(&status);
+            for violation in problem.violations.iter_mut().filter(|violation| act == "cancel-items" && violation.field == "reason") {
+                FEWER_REASON.clone_into(&mut violation.field);
+            }
+            let page = view(&here, &part, work.as_ref(), &form.rejected(&problem));
             Ok((http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
     }
@@ -188,6 +199,7 @@ fn view(visit: &Visit, part: &SubOrder, work: Option<&FulfillmentOrder>, form: &
             aside.stack {
                 @if visit.may("seller:fulfillment.write") { (next_step(visit, part, work, form)) }
                 (facts(part, work))
+                @if visit.may("seller:orders.write") && may_shrink(part.state()) { (fewer_box(visit, part, form)) }
                 @if visit.may("seller:orders.write") && cancellable(part, work) { (cancel_box(visit, part, form)) }
             }
         }
@@ -205,7 +217,7 @@ fn lines(part: &SubOrder, work: Option<&FulfillmentOrder>) -> Markup {
                     tr {
                         th scope="row" { (item.title) @if !item.options.is_empty() { div.tiny.hush { (item.options) } } }
                         td data-label="SKU" { span.mono.tiny { (item.sku) } }
-                        td.num data-label="Quantity" { (item.quantity) }
+                        td.num data-label="Quantity" { (item.quantity - item.cancelled_quantity.min(item.quantity)) @if item.cancelled_quantity > 0 { div.tiny.hush { (item.cancelled_quantity) " of " (item.quantity) " cancelled" } } }
                         td.num data-label="Shipped" { (shipped(&item.item_id)) }
                         td.num data-label="Sum" { (amount(item.line_total.as_ref()).map(show::money).unwrap_or_default()) }
                     }
@@ -307,6 +319,7 @@ fn facts(part: &SubOrder, work: Option<&FulfillmentOrder>) -> Markup {
             dl.sums {
                 @if let Some(totals) = &part.totals { @for (name, sum) in [("Goods", &totals.items), ("Shipping", &totals.shipping)] { @if let Some(sum) = amount(sum.as_ref()) { dt { (name) } dd { (show::money(sum)) } } } }
                 @if let Some(commission) = amount(part.commission.as_ref()) { dt { "Commission" } dd { "−" (show::money(commission)) } }
+                @if let Some(returned) = amount(part.commission_returned.as_ref()).filter(|returned| !returned.is_zero()) { dt { "Commission returned" } dd { (show::money(returned)) } }
                 dt.total { "Total" } dd.total { (total(part)) }
                 @if let Some(refunded) = amount(part.refunded.as_ref()).filter(|refunded| !refunded.is_zero()) { dt { "Refunded" } dd { (show::money(refunded)) } }
             }
@@ -333,6 +346,37 @@ fn cancel_box(visit: &Visit, part: &SubOrder, form: &Form) -> Markup {
     }
 }
 
+/// The page has a reason for the whole part, too.
+const FEWER_REASON: &str = "fewer_reason";
+
+/// For pieces that cannot be sent: the others go on.
+fn fewer_box(visit: &Visit, part: &SubOrder, form: &Form) -> Markup {
+    let kept = |kept: Form, (index, item): (usize, &Item)| {
+        let field = format!("lines[{index}].quantity");
+        let left = (item.quantity - item.cancelled_quantity).to_string();
+        let typed = if form.get(&field).is_empty() { left } else { form.text(&field) };
+        let kept = kept.with(&field, typed);
+        match form.error(&field) {
+            Some(error) => kept.wrong(&field, error),
+            None => kept,
+        }
+    };
+    let wrong = form.error(FEWER_REASON).is_some() || form.names().any(|name| name.starts_with("lines[") && form.error(name).is_some());
+    let kept = left(part).enumerate().fold(Form::default(), kept);
+    html! {
+        section.card {
+            details.fold open[wrong] { summary { "Cancel some pieces…" }
+                (form::post(visit, &format!("/seller/orders/{}/cancel-items", part.sub_order_id), html! { div.stack {
+                    p.small { "How many of each you can send. The buyer gets the money for the others back." }
+                    (kept_fields(part, &kept))
+                    (Input::area(FEWER_REASON, "Why").max_len(300).hint("The buyer reads this.").show(form))
+                    button.btn.danger.block type="submit" { "Cancel the others" }
+                } }))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::{seller, time};
@@ -343,8 +387,9 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         title: "Kilnhouse Classic Stoneware Mug 212".to_owned(),
         options: "Volume: 250 ml".to_owned(),
         sku: "D01-000".to_owned(),
-        quantity: 2,
-        line_total: money(3998),
+        quantity: 3,
+        cancelled_quantity: 1,
+        line_total: money(5997),
         ..Default::default()
     };
     let address = kit_rpc::proto::Address {

@@ -2,7 +2,7 @@
 
 use api_fulfillment::fulfillment_event::Body;
 use api_fulfillment::{self as api, ShipmentId};
-use api_orders::{OrderId, SubOrderId};
+use api_orders::{CancellationId, OrderId, SubOrderId};
 use kit_core::{Address, TenantId, Time};
 use kit_db::{Event, log};
 use kit_rpc::Ctx;
@@ -210,6 +210,7 @@ impl Fulfillment {
             lines: Json(Vec::new()),
             ship_to: Json(Address::default()),
             shipping_method: String::new(),
+            cuts: Json(Vec::new()),
             version: 1,
             created_at: now,
             due_at: now,
@@ -226,6 +227,65 @@ impl Fulfillment {
         }
         tx.commit().await?;
         Ok(())
+    }
+}
+
+impl Fulfillment {
+    /// Takes pieces out of an order, once for each cancellation.
+    pub(crate) async fn cut(
+        &self,
+        ctx: &Ctx,
+        tenant: TenantId,
+        id: SubOrderId,
+        cancellation: CancellationId,
+        pieces: &[Pieces],
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin_for(tenant).await?;
+        // One that was stopped before it arrived has no lines and nothing to take out of.
+        let mut row = store::lock_order(&mut tx, tenant, id).await?;
+        let mut work = row.work();
+        if row.cuts.contains(&cancellation.uuid()) || work.state == State::Stopped {
+            return Ok(());
+        }
+        if work.lines.is_empty() {
+            return Err(Error::NotFound);
+        }
+        work.cut(pieces)?;
+        let all_shipped = work.state == State::Shipped;
+        let shipments = store::shipments_of(&mut tx, &[row.sub_order_id]).await?;
+        let all_delivered = all_shipped && shipments.iter().all(|shipment| shipment.state == "delivered") && work.all_arrived();
+        apply(&mut row, work);
+        row.cuts.push(cancellation.uuid());
+        store::save_order(&mut tx, &row, now).await?;
+        let Names { tenant_id, order_id, sub_order_id } = names(&row);
+        let cancellation_id = cancellation.to_string();
+        let lines = pieces.iter().map(view::pieces).collect();
+        let body = api::FulfillmentCut { tenant_id, order_id, sub_order_id, cancellation_id, lines, all_shipped, all_delivered };
+        tell(&mut tx, ctx, &row, "fulfillment_cut", Body::FulfillmentCut(body), now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Sends an order elsewhere while its label is not written yet.
+    pub(crate) async fn readdress(&self, ctx: &Ctx, tenant: TenantId, id: SubOrderId, address: Address) -> Result<u32, Error> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin_for(tenant).await?;
+        let mut row = lock(&mut tx, tenant, id).await?;
+        if row.ship_to.0 == address {
+            return Ok(u32::try_from(row.version).unwrap_or_default());
+        }
+        if !matches!(row.work().state, State::Open | State::Accepted) {
+            return Err(Error::AlreadyPacked);
+        }
+        row.ship_to = Json(address.clone());
+        store::save_order(&mut tx, &row, now).await?;
+        let version = u32::try_from(row.version.saturating_add(1)).unwrap_or_default();
+        let Names { tenant_id, order_id, sub_order_id } = names(&row);
+        let body = api::FulfillmentReaddressed { tenant_id, order_id, sub_order_id, ship_to: Some(address.into()), version };
+        tell(&mut tx, ctx, &row, "fulfillment_readdressed", Body::FulfillmentReaddressed(body), now).await?;
+        tx.commit().await?;
+        Ok(version)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Messages to buyers about their orders, always sent, and to sellers about their sales.
 
 use api_orders::{
-    OrderCancelled, OrderPaymentFailed, OrderPlaced, OrderRef, Shipment, SubOrder, SubOrderCancelled, SubOrderConfirmed, SubOrderProgressed,
-    SubOrderRefundFailed, SubOrderRefunded,
+    Item, ItemsCancelled, OrderCancelled, OrderPaymentFailed, OrderPlaced, OrderRef, Shipment, SubOrderCancelled, SubOrderConfirmed,
+    SubOrderProgressed, SubOrderReaddressed, SubOrderRefundFailed, SubOrderRefunded,
 };
 
 use super::{Message, Site, Topic, hello, moment, money};
@@ -21,8 +21,8 @@ fn track(site: &Site, order: &OrderRef) -> String {
     site.link(&format!("/track/{}?access_token={}", order.number, order.access_token))
 }
 
-fn goods(letter: Letter, part: &SubOrder) -> Letter {
-    part.items.iter().fold(letter, |letter, item| {
+fn goods(letter: Letter, items: &[Item]) -> Letter {
+    items.iter().fold(letter, |letter, item| {
         let what = if item.options.is_empty() { item.title.clone() } else { format!("{} ({})", item.title, item.options) };
         letter.row(format!("{} × {what}", item.quantity), money(item.line_total.as_ref()))
     })
@@ -37,7 +37,7 @@ pub(crate) fn placed(site: &Site, order: &OrderRef, event: &OrderPlaced) -> Mess
         format!("Thank you. Your order {} is confirmed. {sellers} sellers send their parts separately.", order.number)
     });
     for part in &placed.sub_orders {
-        letter = goods(letter.row(format!("From {}", part.store_name), part.shipping_method.clone()), part);
+        letter = goods(letter.row(format!("From {}", part.store_name), part.shipping_method.clone()), &part.items);
     }
     if let Some(totals) = &placed.totals {
         letter = letter.row("Shipping", money(totals.shipping.as_ref())).row("Total", money(totals.total.as_ref()));
@@ -85,11 +85,37 @@ pub(crate) fn part_cancelled(site: &Site, order: &OrderRef, event: &SubOrderCanc
     let letter = Letter::new(format!("Part of order {} is cancelled", order.number), hello(&order.name))
         .say(format!("The part of your order {} from {} is cancelled. Everything else goes on.", order.number, event.store_name))
         .say_of("The reason: ", &event.reason);
-    let letter =
-        event.items.iter().fold(letter, |letter, item| letter.row(format!("{} × {}", item.quantity, item.title), money(item.line_total.as_ref())));
-    let refund = money(event.refund_due.as_ref());
-    let letter = if refund.is_empty() { letter } else { letter.row("Goes back to you", refund) };
+    let letter = going_back(goods(letter, &event.items), event.refund_due.as_ref());
     to_buyer("sub_order_cancelled", letter.action("See the order", track(site, order)))
+}
+
+fn going_back(letter: Letter, refund: Option<&kit_rpc::proto::Money>) -> Letter {
+    let refund = money(refund);
+    if refund.is_empty() { letter } else { letter.row("Goes back to you", refund) }
+}
+
+pub(crate) fn items_cancelled(site: &Site, order: &OrderRef, event: &ItemsCancelled) -> Message {
+    let letter = Letter::new(format!("Fewer items in order {}", order.number), hello(&order.name))
+        .say(format!("These items from {} were taken out of your order {}. Everything else goes on.", event.store_name, order.number))
+        .say_of("The reason: ", &event.reason);
+    let letter = going_back(goods(letter, &event.items), event.refund_due.as_ref());
+    to_buyer("items_cancelled", letter.action("See the order", track(site, order)))
+}
+
+pub(crate) fn readdressed(site: &Site, order: &OrderRef, event: &SubOrderReaddressed) -> Message {
+    let letter = Letter::new(format!("New address for order {}", order.number), hello(&order.name))
+        .say(format!("The goods from {} in your order {} go to another address now.", event.store_name, order.number));
+    let letter = address(letter, event)
+        .action("See the order", track(site, order))
+        .note("If it was not you who changed it, change it back or cancel the order before it is packed.");
+    to_buyer("sub_order_readdressed", letter)
+}
+
+fn address(letter: Letter, event: &SubOrderReaddressed) -> Letter {
+    let to = event.shipping_address.clone().unwrap_or_default();
+    let place = [to.line1, to.line2, format!("{} {}", to.postal_code, to.city), to.subdivision, to.country];
+    let place: Vec<&str> = place.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+    letter.say(format!("{}, {}", to.name, place.join(", ")))
 }
 
 pub(crate) fn refunded(site: &Site, order: &OrderRef, event: &SubOrderRefunded) -> Message {
@@ -107,7 +133,7 @@ pub(crate) fn sale(site: &Site, event: &SubOrderConfirmed) -> Message {
     let part = event.sub_order.clone().unwrap_or_default();
     let letter = Letter::new(format!("New order {}", part.number), format!("{} has a new order", part.store_name))
         .say(format!("Order {} is paid for and waits for you.", part.number));
-    let letter = goods(letter, &part);
+    let letter = goods(letter, &part.items);
     let letter = part.totals.iter().fold(letter, |letter, totals| letter.row("Total", money(totals.total.as_ref())));
     to_seller(
         "sale",
@@ -125,6 +151,26 @@ pub(crate) fn sale_cancelled(site: &Site, order: &OrderRef, event: &SubOrderCanc
         .action("Open the order", site.link(&format!("/seller/orders/{}", event.sub_order_id)))
         .note("You can switch these messages off in your preferences.");
     to_seller("sale_cancelled", letter)
+}
+
+pub(crate) fn sale_reduced(site: &Site, order: &OrderRef, event: &ItemsCancelled) -> Message {
+    let by = if event.cancelled_by.is_empty() { "market" } else { &event.cancelled_by };
+    let letter = Letter::new(format!("Fewer items in order {}", order.number), format!("{} has an order that became smaller", event.store_name))
+        .say(format!("These items of order {} were cancelled by the {by}. Please do not send them; the stock is free again.", order.number))
+        .say_of("The reason: ", &event.reason);
+    let letter = goods(letter, &event.items)
+        .action("Open the order", site.link(&format!("/seller/orders/{}", event.sub_order_id)))
+        .note("You can switch these messages off in your preferences.");
+    to_seller("sale_reduced", letter)
+}
+
+pub(crate) fn sale_readdressed(site: &Site, order: &OrderRef, event: &SubOrderReaddressed) -> Message {
+    let letter = Letter::new(format!("New address for order {}", order.number), format!("{} ships an order elsewhere", event.store_name))
+        .say(format!("The buyer changed where order {} goes. A packing slip that was printed before shows the old address.", order.number));
+    let letter = address(letter, event)
+        .action("Open the order", site.link(&format!("/seller/orders/{}", event.sub_order_id)))
+        .note("You can switch these messages off in your preferences.");
+    to_seller("sale_readdressed", letter)
 }
 
 /// To operators: money that did not go back needs a person.

@@ -3,11 +3,11 @@
 use api_identity::{EmailVerificationRequested, NewDeviceSeen, PasswordResetRequested, SignInBlocked, User, UserDisabled};
 use api_inventory::StockRanLow;
 use api_orders::{
-    Item, Order, OrderCancelled, OrderPaymentFailed, OrderPlaced, OrderRef, Shipment, SubOrder, SubOrderCancelled, SubOrderConfirmed,
-    SubOrderProgressed, SubOrderRefundFailed, SubOrderRefunded, Totals,
+    Item, ItemsCancelled, Order, OrderCancelled, OrderPaymentFailed, OrderPlaced, OrderRef, Shipment, SubOrder, SubOrderCancelled, SubOrderConfirmed,
+    SubOrderProgressed, SubOrderReaddressed, SubOrderRefundFailed, SubOrderRefunded, Totals,
 };
 use api_tenants::{Business, Invite, StaffInvited, StaffRole, Store, Tenant};
-use kit_rpc::proto::Money;
+use kit_rpc::proto::{Address, Money};
 use prost_types::Timestamp;
 
 use super::{Message, Site, account, order, store};
@@ -95,7 +95,33 @@ fn of_order(site: &Site) -> Vec<Message> {
         items: vec![item()],
         ..Default::default()
     };
+    let reduced = ItemsCancelled {
+        sub_order_id: part().sub_order_id,
+        reason: "One is enough".into(),
+        cancelled_by: "buyer".into(),
+        refund_due: eur(3_900),
+        store_name: "Anna's Mugs".into(),
+        items: vec![Item { quantity: 1, line_total: eur(3_900), ..item() }],
+        ..Default::default()
+    };
+    let readdressed = SubOrderReaddressed {
+        sub_order_id: part().sub_order_id,
+        store_name: "Anna's Mugs".into(),
+        shipping_address: Some(Address {
+            name: "Ann Smith".into(),
+            line1: "2 Mill Lane".into(),
+            city: "Leeds".into(),
+            postal_code: "LS1 1AA".into(),
+            country: "GB".into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
     vec![
+        order::items_cancelled(site, &to, &reduced),
+        order::sale_reduced(site, &to, &reduced),
+        order::readdressed(site, &to, &readdressed),
+        order::sale_readdressed(site, &to, &readdressed),
         order::placed(site, &to, &OrderPlaced { order: Some(placed), ..Default::default() }),
         order::payment_failed(site, &to, &OrderPaymentFailed { reason: "Card declined".into(), pay_until: at(), ..Default::default() }),
         order::cancelled(site, &to, &OrderCancelled { reason: "Not paid in time".into(), ..Default::default() }),

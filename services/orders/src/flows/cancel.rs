@@ -1,4 +1,4 @@
-//! Cancelling: the whole order or one seller's part, before it ships.
+//! Cancelling: the whole order, one seller's part or pieces of it, before they ship.
 
 use api_orders::{Order, OrderId, SubOrder, SubOrderId};
 use kit_core::TenantId;
@@ -9,9 +9,9 @@ use super::read::Access;
 use crate::error::Error;
 use crate::model::OrderState;
 use crate::saga::machine::{Input, Why};
-use crate::saga::undo::why_not;
 use crate::service::Orders;
-use crate::store::{SubRow, orders};
+use crate::share::{Wanted, why_not};
+use crate::store::{cancellations, orders};
 use crate::view::{self, Reader};
 
 /// Who cancels a part, and in whose name.
@@ -64,8 +64,8 @@ impl Orders {
         let mut refused = None;
         let mut cancelled = subs.iter().any(|sub| sub.state() == OrderState::Cancelled);
         for sub in subs.iter().filter(|sub| sub.state() != OrderState::Cancelled) {
-            match self.cancel_part(ctx, sub.sub_order_id.into(), by, reason).await {
-                Ok(_) => cancelled = true,
+            match self.cancel(ctx, sub.sub_order_id.into(), Wanted::Everything, by, reason).await {
+                Ok(()) => cancelled = true,
                 Err(Error::NotCancellable(why)) => refused = Some(why),
                 Err(error) => return Err(error),
             }
@@ -76,18 +76,19 @@ impl Orders {
         }
     }
 
-    /// Cancels one part, for its buyer, its seller or an operator; to anybody else it does not exist.
-    pub(crate) async fn cancel_sub_order(&self, ctx: &Ctx, id: SubOrderId, reason: &str) -> Result<SubOrder, Error> {
+    /// Cancels pieces of a part, or all of it, for its buyer, its seller or an operator; to anybody else it does not exist.
+    pub(crate) async fn cancel_of_part(&self, ctx: &Ctx, id: SubOrderId, wanted: Wanted<'_>, reason: &str) -> Result<SubOrder, Error> {
         let by = self.who_cancels(ctx, id).await?;
         if by == By::Seller && reason.trim().is_empty() {
             return Err(Error::invalid("reason", "tell the buyer why"));
         }
-        let sub = self.cancel_part(ctx, id, by, reason).await?;
-        let mut tx = self.db.begin(&Scope::Tenant(sub.tenant_id.into())).await?;
+        self.cancel(ctx, id, wanted, by, reason).await?;
+        let mut tx = self.db.begin(&Scope::Platform).await?;
+        let sub = orders::get_sub(&mut tx, id).await?;
         let items = orders::items_of(&mut tx, &[sub.order_id]).await?;
+        let cancellations = cancellations::of_orders(&mut tx, &[sub.order_id]).await?;
         tx.commit().await?;
-        let items: Vec<_> = items.iter().filter(|item| item.sub_order_id == sub.sub_order_id).collect();
-        Ok(view::sub_order(&sub, &items, if by == By::Buyer { Reader::Buyer } else { Reader::Market }))
+        Ok(view::part(&sub, &items, &cancellations, if by == By::Buyer { Reader::Buyer } else { Reader::Market }))
     }
 
     async fn who_cancels(&self, ctx: &Ctx, id: SubOrderId) -> Result<By, Error> {
@@ -111,16 +112,16 @@ impl Orders {
     }
 
     /// Runs the cancellation in a task of its own, so that it is not stopped half-way with the request.
-    async fn cancel_part(&self, ctx: &Ctx, id: SubOrderId, by: By, reason: &str) -> Result<SubRow, Error> {
+    async fn cancel(&self, ctx: &Ctx, id: SubOrderId, wanted: Wanted<'_>, by: By, reason: &str) -> Result<(), Error> {
         let told = match (reason.trim(), by) {
             ("", By::Buyer) => "the buyer changed their mind",
             ("", _) => "no reason was given",
             (reason, _) => reason,
         };
-        self.intend_cancel(id, told, by.word()).await?;
+        let Some(intended) = self.intend_cancel(id, wanted, told, by.word()).await? else { return Ok(()) };
+        let id = intended.cancellation_id.into();
         let (orders, ctx) = (self.clone(), ctx.clone());
-        let sub = tokio::spawn(async move { orders.drive_cancel(&ctx, id).await }).await.map_err(Error::unreadable)??;
-        let too_late = sub.cancel.as_ref().is_some_and(|cancel| cancel.came_too_late());
-        if too_late { Err(Error::NotCancellable(why_not(OrderState::Shipped))) } else { Ok(sub) }
+        let done = tokio::spawn(async move { orders.drive_cancel(&ctx, id).await }).await.map_err(Error::unreadable)??;
+        if done.came_too_late() { Err(Error::NotCancellable(why_not(OrderState::Shipped))) } else { Ok(()) }
     }
 }

@@ -1,5 +1,6 @@
 //! The stories: each function is one thing somebody does with orders.
 
+pub(crate) mod address;
 pub(crate) mod cancel;
 pub(crate) mod checkout;
 pub(crate) mod place;

@@ -13,7 +13,7 @@ use crate::model::OrderState;
 use crate::service::Orders;
 use crate::store::lists::{self, Page};
 use crate::store::rows::WholeOrder;
-use crate::store::{OrderRow, orders};
+use crate::store::{OrderRow, cancellations, orders};
 use crate::view::{self, Reader};
 
 /// What a caller shows to get at an order that is not theirs by sign-in; may be empty.
@@ -81,7 +81,8 @@ impl Orders {
     pub(crate) async fn show(&self, order: OrderRow, reader: Reader) -> Result<Order, Error> {
         let mut tx = self.db.begin(&Scope::Buyer(order.buyer_id.into())).await?;
         let timeline = orders::timeline_of(&mut tx, order.order_id).await?;
-        let whole = orders::whole(&mut tx, order).await?;
+        let mut whole = orders::whole(&mut tx, order).await?;
+        whole.cancellations = cancellations::of_orders(&mut tx, &[whole.order.order_id]).await?;
         tx.commit().await?;
         Ok(view::order(&whole, &timeline, reader))
     }
@@ -156,7 +157,7 @@ async fn with_parts(db: &mut sqlx::PgConnection, rows: Vec<OrderRow>, reader: Re
     let whole = |order: OrderRow| {
         let subs = subs.iter().filter(|sub| sub.order_id == order.order_id).cloned().collect();
         let items = items.iter().filter(|item| item.order_id == order.order_id).cloned().collect();
-        view::order(&WholeOrder { order, subs, items }, &[], reader)
+        view::order(&WholeOrder { order, subs, items, cancellations: Vec::new() }, &[], reader)
     };
     Ok(rows.into_iter().map(whole).collect())
 }

@@ -9,10 +9,10 @@ use crate::error::Error;
 use crate::model::OrderState;
 use crate::service::Orders;
 use crate::store::lists::{self, ExportRow, Page, SubFilter};
-use crate::store::orders;
+use crate::store::{cancellations, orders};
 use crate::view::{self, Reader};
 
-const EXPORT_HEADER: [&str; 17] = [
+const EXPORT_HEADER: [&str; 18] = [
     "number",
     "state",
     "placed_at",
@@ -23,6 +23,7 @@ const EXPORT_HEADER: [&str; 17] = [
     "title",
     "options",
     "quantity",
+    "cancelled_quantity",
     "unit_price",
     "line_total",
     "commission",
@@ -49,15 +50,15 @@ impl Orders {
     pub(crate) async fn get_sub_order(&self, tenant: TenantId, id: SubOrderId) -> Result<SubOrder, Error> {
         let mut tx = self.db.begin(&Scope::Tenant(tenant)).await?;
         let row = orders::get_sub(&mut tx, id).await?;
-        let never_paid = row.state() == OrderState::Created || (row.state() == OrderState::Cancelled && row.cancel.is_none());
+        let cancellations = cancellations::of_orders(&mut tx, &[row.order_id]).await?;
+        let never_paid = row.state() == OrderState::Created || (row.state() == OrderState::Cancelled && cancellations.is_empty());
         if never_paid {
             return Err(Error::OrderNotFound);
         }
         let items = orders::items_of(&mut tx, &[row.order_id]).await?;
         let timeline = orders::timeline_of(&mut tx, row.order_id).await?;
         tx.commit().await?;
-        let own: Vec<_> = items.iter().filter(|item| item.sub_order_id == row.sub_order_id).collect();
-        let mut shown = view::sub_order(&row, &own, Reader::Market);
+        let mut shown = view::part(&row, &items, &cancellations, Reader::Market);
         shown.timeline = timeline.iter().map(view::timeline_entry).collect();
         Ok(shown)
     }
@@ -76,7 +77,7 @@ impl Orders {
     }
 }
 
-fn export_record(row: &ExportRow) -> Result<[String; 17], Error> {
+fn export_record(row: &ExportRow) -> Result<[String; 18], Error> {
     let currency: Currency = row.currency.parse()?;
     let money = |minor: i64| Money::new(minor, currency).decimal();
     Ok([
@@ -90,6 +91,7 @@ fn export_record(row: &ExportRow) -> Result<[String; 17], Error> {
         plain(&row.title),
         plain(&row.options),
         row.quantity.to_string(),
+        row.cancelled.to_string(),
         money(row.unit_minor),
         money(row.line_minor),
         money(row.commission_minor),

@@ -1,6 +1,6 @@
-//! The decisions of cancelling one seller's part of a paid order: a pure state machine like `machine`. First the goods are stopped from
+//! The decisions of cancelling pieces of a paid part, or all of it: a pure state machine like `machine`. First the goods are stopped from
 //! leaving, which is the moment that decides; then stock goes back on the shelf and the share of the money to the buyer, each
-//! asked again under the same id until it is known to be done. The other parts are not touched.
+//! asked again under the same id until it is known to be done. What else is ordered is not touched.
 
 use api_payments::RefundId;
 use kit_core::Time;
@@ -9,14 +9,11 @@ use serde::{Deserialize, Serialize};
 const FORM: u8 = 1;
 const LONGEST_BACK_OFF_SECONDS: i64 = 60;
 
-/// Stored as JSON with the sub-order.
+/// Stored as JSON with the cancellation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CancelSaga {
     form: u8,
     pub(crate) refund_id: RefundId,
-    pub(crate) reason: String,
-    /// "buyer", "seller" or "operator".
-    pub(crate) by: String,
     goods: Goods,
     stock: Stock,
     money: Money,
@@ -68,15 +65,17 @@ pub(crate) enum CancelCommand {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CancelTell {
-    /// The part is cancelled; money is on its way.
+    /// It is cancelled; money is on its way.
     Cancelled,
+    /// The goods had left: nothing is cancelled.
+    TooLate,
     Refunded,
     RefundRefused,
 }
 
 impl CancelSaga {
-    pub(crate) const fn new(refund_id: RefundId, reason: String, by: String) -> Self {
-        Self { form: FORM, refund_id, reason, by, goods: Goods::Stopping, stock: Stock::Sold, money: Money::Taken, tries: 0 }
+    pub(crate) const fn new(refund_id: RefundId) -> Self {
+        Self { form: FORM, refund_id, goods: Goods::Stopping, stock: Stock::Sold, money: Money::Taken, tries: 0 }
     }
 
     pub(crate) fn apply(&mut self, input: CancelInput) -> Option<CancelTell> {
@@ -87,7 +86,10 @@ impl CancelSaga {
                 self.goods = Goods::Stopped;
                 tell = Some(CancelTell::Cancelled);
             }
-            (CancelInput::AlreadyShipped, Goods::Stopping) => self.goods = Goods::Gone,
+            (CancelInput::AlreadyShipped, Goods::Stopping) => {
+                self.goods = Goods::Gone;
+                tell = Some(CancelTell::TooLate);
+            }
             (CancelInput::Restocked, Goods::Stopped) => self.stock = Stock::Restocked,
             (CancelInput::Refunded, Goods::Stopped) if self.money != Money::Returned => {
                 self.money = Money::Returned;
@@ -126,11 +128,6 @@ impl CancelSaga {
         let back_off = 1_i64.checked_shl(self.tries).unwrap_or(i64::MAX).min(LONGEST_BACK_OFF_SECONDS);
         Some(now + if self.tries == 0 { lease } else { chrono::Duration::seconds(back_off) })
     }
-
-    /// The goods had left before they could be stopped.
-    pub(crate) fn came_too_late(&self) -> bool {
-        self.goods == Goods::Gone
-    }
 }
 
 #[cfg(test)]
@@ -141,7 +138,7 @@ mod tests {
     use super::*;
 
     fn saga() -> CancelSaga {
-        CancelSaga::new(Uuid::from_u128(7).into(), "broken".to_owned(), "seller".to_owned())
+        CancelSaga::new(Uuid::from_u128(7).into())
     }
 
     fn inputs() -> impl Strategy<Value = Vec<CancelInput>> {
@@ -162,7 +159,8 @@ mod tests {
             let cancelled = told.iter().filter(|tell| **tell == CancelTell::Cancelled).count();
             let refunded = told.iter().filter(|tell| **tell == CancelTell::Refunded).count();
             prop_assert!(cancelled <= 1 && refunded <= cancelled);
-            prop_assert!(!(saga.came_too_late() && cancelled > 0), "shipped and cancelled exclude each other");
+            let too_late = told.contains(&CancelTell::TooLate);
+            prop_assert!(!(too_late && cancelled > 0), "shipped and cancelled exclude each other");
         }
 
         #[test]

@@ -130,7 +130,7 @@ async fn tell_all(db: &mut sqlx::PgConnection, rows: &HashMap<Uuid, OrderRow>, t
 
 /// Every order told of, with parts and lines where they are needed.
 async fn load_parts(db: &mut sqlx::PgConnection, rows: &HashMap<Uuid, OrderRow>, with_parts: &[Uuid]) -> Result<HashMap<Uuid, WholeOrder>, Error> {
-    let bare = |row: &OrderRow| WholeOrder { order: row.clone(), subs: Vec::new(), items: Vec::new() };
+    let bare = |row: &OrderRow| WholeOrder { order: row.clone(), subs: Vec::new(), items: Vec::new(), cancellations: Vec::new() };
     let mut whole: HashMap<Uuid, WholeOrder> = rows.iter().map(|(id, row)| (*id, bare(row))).collect();
     if with_parts.is_empty() {
         return Ok(whole);

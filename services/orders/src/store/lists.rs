@@ -65,7 +65,8 @@ pub(crate) struct SubFilter {
 pub(crate) async fn subs_of_tenant(db: &mut PgConnection, tenant: TenantId, filter: &SubFilter, page: Page) -> Result<Vec<SubRow>, Error> {
     Ok(sqlx::query_as(
         "select * from sub_order
-         where tenant_id = $1 and state <> 'created' and (state <> 'cancelled' or cancel is not null) and ($2::text is null or state = $2)
+         where tenant_id = $1 and state <> 'created' and (state <> 'cancelled' or exists (select 1 from cancellation c where c.order_id = sub_order.order_id
+                and c.sub_order_id = sub_order.sub_order_id)) and ($2::text is null or state = $2)
             and ($3::text is null or strpos(lower(number || ' ' || email || ' ' || (ship_to ->> 'name')), lower($3)) > 0)
             and ($4::timestamptz is null or placed_at >= $4) and ($5::timestamptz is null or placed_at < $5)
             and ($6::uuid is null or sub_order_id < $6)
@@ -95,6 +96,7 @@ pub(crate) struct ExportRow {
     pub(crate) title: String,
     pub(crate) options: String,
     pub(crate) quantity: i32,
+    pub(crate) cancelled: i32,
     pub(crate) unit_minor: i64,
     pub(crate) line_minor: i64,
     pub(crate) commission_minor: i64,
@@ -107,9 +109,10 @@ pub(crate) struct ExportRow {
 pub(crate) async fn export(db: &mut PgConnection, tenant: TenantId, filter: &SubFilter, limit: i64) -> Result<Vec<ExportRow>, Error> {
     Ok(sqlx::query_as(
         "select s.number, s.state, s.placed_at, s.ship_to ->> 'name' as recipient, s.email, s.ship_to ->> 'country' as country, i.sku, i.title,
-            i.options, i.quantity, i.unit_minor, i.line_minor, i.commission_minor, s.shipping_minor, s.total_minor, s.currency, s.shipping_method
+            i.options, i.quantity, i.cancelled, i.unit_minor, i.line_minor, i.commission_minor, s.shipping_minor, s.total_minor, s.currency, s.shipping_method
          from sub_order s join order_item i on i.order_id = s.order_id and i.sub_order_id = s.sub_order_id
-         where s.tenant_id = $1 and s.state <> 'created' and (s.state <> 'cancelled' or s.cancel is not null) and ($2::text is null or s.state = $2)
+         where s.tenant_id = $1 and s.state <> 'created' and (s.state <> 'cancelled' or exists (select 1 from cancellation c where c.order_id = s.order_id
+                and c.sub_order_id = s.sub_order_id)) and ($2::text is null or s.state = $2)
             and ($3::timestamptz is null or s.placed_at >= $3) and ($4::timestamptz is null or s.placed_at < $4)
          order by s.sub_order_id, i.item_id limit $5",
     )

@@ -97,9 +97,9 @@ pub(crate) async fn save_orders(db: &mut PgConnection, rows: &[&OrderRow]) -> Re
     sqlx::query(
         "update buyer_order o set state = row.state, saga = row.saga, look_at = row.look_at, reserved_at = row.reserved_at,
             refunded_minor = row.refunded_minor, cancel_reason = row.cancel_reason, cancelled_by = row.cancelled_by,
-            updated_at = row.updated_at, version = o.version + 1
+            shipping_address = row.shipping_address, updated_at = row.updated_at, version = o.version + 1
          from jsonb_to_recordset($1) as row (order_id uuid, state text, saga jsonb, look_at timestamptz, reserved_at timestamptz,
-            refunded_minor bigint, cancel_reason text, cancelled_by text, updated_at timestamptz)
+            refunded_minor bigint, cancel_reason text, cancelled_by text, shipping_address jsonb, updated_at timestamptz)
          where o.order_id = row.order_id",
     )
     .bind(serde_json::to_value(rows)?)
@@ -147,20 +147,6 @@ pub(crate) async fn take_due_orders(db: &mut PgConnection, now: Time, until: Tim
     .await?)
 }
 
-/// Takes up cancellations that are due, likewise.
-pub(crate) async fn take_due_cancellations(db: &mut PgConnection, now: Time, until: Time, limit: i64) -> Result<Vec<Uuid>, Error> {
-    Ok(sqlx::query_scalar(
-        "update sub_order set cancel_look_at = $2
-         where sub_order_id in (select sub_order_id from sub_order where cancel_look_at <= $1 order by cancel_look_at limit $3 for update skip locked)
-         returning sub_order_id",
-    )
-    .bind(now)
-    .bind(until)
-    .bind(limit)
-    .fetch_all(db)
-    .await?)
-}
-
 pub(crate) async fn get_order(db: &mut PgConnection, id: OrderId) -> Result<OrderRow, Error> {
     sqlx::query_as("select * from buyer_order where order_id = $1").bind(id.uuid()).fetch_optional(db).await?.ok_or(Error::OrderNotFound)
 }
@@ -200,7 +186,7 @@ pub(crate) async fn whole(db: &mut PgConnection, order: OrderRow) -> Result<Whol
     let ids = [order.order_id];
     let subs = subs_of(&mut *db, &ids).await?;
     let items = items_of(&mut *db, &ids).await?;
-    Ok(WholeOrder { order, subs, items })
+    Ok(WholeOrder { order, subs, items, cancellations: Vec::new() })
 }
 
 pub(crate) async fn get_sub(db: &mut PgConnection, id: SubOrderId) -> Result<SubRow, Error> {
@@ -218,27 +204,18 @@ pub(crate) async fn order_of_sub(db: &mut PgConnection, id: SubOrderId) -> Resul
     order.map(OrderId::from).ok_or(Error::OrderNotFound)
 }
 
-/// The part of an order whose cancellation made this refund.
-pub(crate) async fn sub_of_refund(db: &mut PgConnection, order: OrderId, refund_id: &str) -> Result<Option<Uuid>, Error> {
-    Ok(sqlx::query_scalar("select sub_order_id from sub_order where order_id = $1 and cancel ->> 'refund_id' = $2")
-        .bind(order.uuid())
-        .bind(refund_id)
-        .fetch_optional(db)
-        .await?)
-}
-
 /// Saves what cancelling and shipping may change, of a part that is locked.
 pub(crate) async fn save_sub(db: &mut PgConnection, row: &SubRow) -> Result<(), Error> {
     let written = sqlx::query(
-        "update sub_order set state = $2, shipments = $3, cancel = $4, cancel_look_at = $5, cancel_reason = $6, cancelled_by = $7,
+        "update sub_order set state = $2, shipments = $3, ship_to = $4, ship_to_version = $5, cancel_reason = $6, cancelled_by = $7,
             refund_state = $8, refunded_minor = $9, updated_at = $10, version = version + 1
          where sub_order_id = $1",
     )
     .bind(row.sub_order_id)
     .bind(&row.state)
     .bind(&row.shipments)
-    .bind(&row.cancel)
-    .bind(row.cancel_look_at)
+    .bind(&row.ship_to)
+    .bind(row.ship_to_version)
     .bind(&row.cancel_reason)
     .bind(&row.cancelled_by)
     .bind(&row.refund_state)
@@ -255,7 +232,8 @@ pub(crate) async fn hand_over(db: &mut PgConnection, guest: UserId, user: UserId
         "with orders as (update buyer_order set buyer_id = $2 where buyer_id = $1 returning order_id),
             subs as (update sub_order set buyer_id = $2 where order_id in (select order_id from orders)),
             items as (update order_item set buyer_id = $2 where order_id in (select order_id from orders)),
-            timeline as (update order_timeline set buyer_id = $2 where order_id in (select order_id from orders))
+            timeline as (update order_timeline set buyer_id = $2 where order_id in (select order_id from orders)),
+            cancelled as (update cancellation set buyer_id = $2 where order_id in (select order_id from orders))
          update checkout set buyer_id = $2 where buyer_id = $1",
     )
     .bind(guest.uuid())

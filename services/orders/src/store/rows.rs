@@ -8,8 +8,8 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::model::{NewOrder, OrderState, Totals};
-use crate::saga::cancel::CancelSaga;
 use crate::saga::machine::Saga;
+use crate::store::CancellationRow;
 
 #[derive(Debug, Clone, FromRow, Serialize)]
 pub(crate) struct OrderRow {
@@ -65,11 +65,11 @@ pub(crate) struct SubRow {
     pub(crate) min_days: i32,
     pub(crate) max_days: i32,
     pub(crate) ship_to: Json<Address>,
+    /// Under which fulfillment keeps the address.
+    pub(crate) ship_to_version: i32,
     pub(crate) shipments: Json<Vec<ShipmentDoc>>,
     pub(crate) cancel_reason: String,
     pub(crate) cancelled_by: String,
-    pub(crate) cancel: Option<Json<CancelSaga>>,
-    pub(crate) cancel_look_at: Option<DateTime<Utc>>,
     pub(crate) version: i32,
     pub(crate) placed_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
@@ -100,6 +100,8 @@ pub(crate) struct ItemRow {
     pub(crate) tax_rate_bps: i32,
     pub(crate) commission_minor: i64,
     pub(crate) weight_grams: i32,
+    /// Pieces that were cancelled.
+    pub(crate) cancelled: i32,
 }
 
 #[derive(Debug, Clone, FromRow, Serialize)]
@@ -143,6 +145,8 @@ pub(crate) struct WholeOrder {
     /// By position.
     pub(crate) subs: Vec<SubRow>,
     pub(crate) items: Vec<ItemRow>,
+    /// Loaded where they are shown.
+    pub(crate) cancellations: Vec<CancellationRow>,
 }
 
 impl OrderRow {
@@ -220,7 +224,7 @@ impl WholeOrder {
         };
         let subs = new.parts.iter().enumerate().map(|(index, part)| sub_row(new, index, part)).collect();
         let items = new.parts.iter().flat_map(|part| part.items.iter().map(|item| item_row(new, part, item))).collect();
-        Self { order, subs, items }
+        Self { order, subs, items, cancellations: Vec::new() }
     }
 }
 
@@ -251,11 +255,10 @@ fn sub_row(new: &NewOrder, index: usize, part: &crate::model::NewPart) -> SubRow
         min_days: int(part.shipping.min_days),
         max_days: int(part.shipping.max_days),
         ship_to: Json(new.shipping_address.clone()),
+        ship_to_version: 0,
         shipments: Json(Vec::new()),
         cancel_reason: String::new(),
         cancelled_by: String::new(),
-        cancel: None,
-        cancel_look_at: None,
         version: 1,
         placed_at: new.placed_at,
         updated_at: new.placed_at,
@@ -288,5 +291,6 @@ fn item_row(new: &NewOrder, part: &crate::model::NewPart, item: &crate::model::N
         tax_rate_bps: 0,
         commission_minor: item.commission.minor,
         weight_grams: int(line.weight_grams),
+        cancelled: 0,
     }
 }

@@ -1,6 +1,8 @@
 //! What can happen between the order and the money.
 
-use api_orders::{ListOrdersRequest, NextActionKind, Order, OrderState, RetryPaymentRequest, RetryPaymentResponse};
+use api_orders::{
+    CancelOrderRequest, ListOrdersRequest, NextActionKind, Order, OrderState, RetryPaymentRequest, RetryPaymentResponse, UpdateCheckoutRequest,
+};
 use api_payments::PaymentState;
 use kit_rpc::Ctx;
 use tonic::Status;
@@ -96,6 +98,38 @@ async fn an_order_that_nobody_pays_gives_its_goods_back() {
     assert_eq!(reason(retry(&stand, &buyer, &declined, "tok_visa").await), "NOTHING_TO_PAY");
     let mine = stand.orders().list_orders(buyer.request(ListOrdersRequest::default())).await.unwrap().into_inner().orders;
     assert_eq!(mine.len(), 2);
+    stand.all_adds_up().await;
+    stand.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_that_ran_out_or_was_placed_is_not_placed_again() {
+    let stand = Stand::open().await;
+    let shop = stand.shop("Anna", 1_000, 5).await;
+    let buyer = stand.market.buyer();
+    let checkout = stand.checkout(&buyer, &[(&shop, 1)]).await;
+    stand.market.clock.advance(chrono::Duration::minutes(61));
+    assert_eq!(reason(stand.place(&buyer, &checkout, "tok_visa").await), "CHECKOUT_EXPIRED");
+    let change = |id: &str| UpdateCheckoutRequest {
+        checkout_id: id.to_owned(),
+        email: Some("new@example.com".to_owned()),
+        ..UpdateCheckoutRequest::default()
+    };
+    assert_eq!(reason(stand.orders().update_checkout(buyer.request(change(&checkout.checkout_id))).await), "CHECKOUT_EXPIRED");
+    assert_eq!(stand.stock(&shop).await, (5, 0));
+
+    // A cancelled order stays the checkout's order: placing again shows it and charges nothing.
+    let checkout = stand.checkout(&buyer, &[(&shop, 1)]).await;
+    let order = stand.place(&buyer, &checkout, "tok_declined").await.unwrap().order.unwrap();
+    assert_eq!(reason(stand.orders().update_checkout(buyer.request(change(&checkout.checkout_id))).await), "CHECKOUT_PLACED");
+    let cancel = CancelOrderRequest { order_id: order.order_id.clone(), ..CancelOrderRequest::default() };
+    stand.orders().cancel_order(buyer.request(cancel)).await.unwrap();
+    let again = stand.place(&buyer, &checkout, "tok_visa").await.unwrap();
+    assert_eq!((again.order.unwrap().state(), again.next_action.unwrap().kind()), (OrderState::Cancelled, NextActionKind::None));
+    assert_eq!(reason(retry(&stand, &buyer, &order, "tok_visa").await), "NOTHING_TO_PAY");
+    stand.market.settle().await;
+    assert_eq!(stand.stock(&shop).await, (5, 0));
+    assert!(stand.payments_of(&order.order_id).await.iter().all(|payment| payment.state() == PaymentState::Failed));
     stand.all_adds_up().await;
     stand.close().await;
 }

@@ -5,7 +5,7 @@ use kit_core::Time;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Fact, Failure, Payment, Phase, SeenMovement, Settled, Sighting, Split};
+use super::{Fact, Failure, Parts, Payment, Phase, SeenMovement, Settled, Sighting, Split};
 use crate::config::MAX_MOVEMENTS;
 use crate::error::Error;
 
@@ -33,6 +33,17 @@ pub(crate) struct Movement {
 pub(crate) struct Portion {
     pub(crate) sub_order: SubOrderId,
     pub(crate) amount_minor: i64,
+    /// What a refund is made of: as it was asked for, else its part of everything; fixed when it is reserved. None for captures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) made_of: Option<Parts>,
+}
+
+impl Portion {
+    /// Whether `asked` wishes for this portion again.
+    fn is_asked_by(&self, asked: &Self) -> bool {
+        (self.sub_order, self.amount_minor) == (asked.sub_order, asked.amount_minor)
+            && asked.made_of.is_none_or(|made_of| self.made_of == Some(made_of))
+    }
 }
 
 impl Movement {
@@ -83,6 +94,7 @@ impl Payment {
         if portions.is_empty() {
             return Err(Error::NotRefundable(self.id, self.state()));
         }
+        let portions = portions.into_iter().map(|portion| self.made_up(portion)).collect::<Result<_, _>>()?;
         self.refunds.push(Movement { id, state: MovementState::Pending, portions, reason, failure: None, created_at: now });
         self.plan(true, now);
         Ok(())
@@ -96,13 +108,16 @@ impl Payment {
         too_large: impl Fn(SubOrderId, kit_core::Money) -> Error,
     ) -> Result<Vec<Portion>, Error> {
         if asked.is_empty() {
-            let all = self.splits.iter().map(|split| Portion { sub_order: split.sub_order, amount_minor: left(self, split) });
+            let all = self.splits.iter().map(|split| Portion { sub_order: split.sub_order, amount_minor: left(self, split), made_of: None });
             return Ok(all.filter(|portion| portion.amount_minor > 0).collect());
         }
         for (index, portion) in asked.iter().enumerate() {
             let split = self.splits.iter().find(|split| split.sub_order == portion.sub_order).ok_or(Error::UnknownSubOrder(portion.sub_order))?;
             if asked.iter().take(index).any(|earlier| earlier.sub_order == portion.sub_order) {
                 return Err(Error::wrong(format!("parts[{index}].sub_order_id"), "is named twice"));
+            }
+            if portion.made_of.is_some_and(|made_of| made_of.total() != portion.amount_minor) {
+                return Err(Error::wrong(format!("parts[{index}].breakdown"), "must add up to the amount"));
             }
             if portion.amount_minor <= 0 {
                 return Err(Error::wrong(format!("parts[{index}].amount"), "must be more than zero"));
@@ -113,6 +128,20 @@ impl Payment {
             }
         }
         Ok(asked)
+    }
+
+    /// Fixes what a refund is made of, out of what was captured and is neither given back nor reserved.
+    fn made_up(&self, portion: Portion) -> Result<Portion, Error> {
+        let split = self.splits.iter().find(|split| split.sub_order == portion.sub_order).ok_or(Error::UnknownSubOrder(portion.sub_order))?;
+        let pending = self.refunds.iter().filter(|refund| refund.is_pending()).flat_map(|refund| &refund.portions);
+        let reserved = pending.filter(|known| known.sub_order == portion.sub_order).filter_map(|known| known.made_of);
+        let left = split.captured.minus(split.refunded).minus(reserved.fold(Parts::default(), Parts::plus));
+        let made_of = match portion.made_of {
+            Some(asked) if asked.is_within(left) => asked,
+            Some(_) => return Err(Error::RefundTooLarge { sub_order: portion.sub_order, left: self.money(left.total()) }),
+            None => left.take(portion.amount_minor, self.currency)?,
+        };
+        Ok(Portion { made_of: Some(made_of), ..portion })
     }
 
     /// Settles what is pending with us and no longer with the PSP.
@@ -139,12 +168,12 @@ impl Payment {
         Ok(facts)
     }
 
-    fn divide(&mut self, movement: Movement, take: fn(&mut Split, i64, kit_core::Currency) -> Result<super::Parts, Error>) -> Result<Settled, Error> {
+    fn divide(&mut self, movement: Movement, take: fn(&mut Split, &Portion, kit_core::Currency) -> Result<Parts, Error>) -> Result<Settled, Error> {
         let currency = self.currency;
         let mut divided = Vec::with_capacity(movement.portions.len());
         for portion in &movement.portions {
             let split = self.splits.iter_mut().find(|split| split.sub_order == portion.sub_order).ok_or(Error::UnknownSubOrder(portion.sub_order))?;
-            divided.push((*portion, take(split, portion.amount_minor, currency)?));
+            divided.push((*portion, take(split, portion, currency)?));
         }
         Ok(Settled { movement, divided })
     }
@@ -171,8 +200,9 @@ fn pending(movements: &[Movement], sub_order: SubOrderId) -> i64 {
 
 /// Whether a movement with this id exists; with other portions it is another wish under the same id, which is refused.
 fn asked_before(movements: &[Movement], id: Uuid, portions: &[Portion], reused: fn(Uuid) -> Error) -> Result<bool, Error> {
+    let same = |known: &[Portion]| known.len() == portions.len() && known.iter().zip(portions).all(|(known, asked)| known.is_asked_by(asked));
     match movements.iter().find(|movement| movement.id == id) {
-        Some(movement) if !portions.is_empty() && movement.portions != portions => Err(reused(id)),
+        Some(movement) if !portions.is_empty() && !same(&movement.portions) => Err(reused(id)),
         found => Ok(found.is_some()),
     }
 }

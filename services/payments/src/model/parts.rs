@@ -4,6 +4,7 @@ use api_orders::SubOrderId;
 use kit_core::{Currency, Money, MoneyError, TenantId, allocate};
 use serde::{Deserialize, Serialize};
 
+use super::Portion;
 use crate::error::Error;
 
 /// An amount by whom it is for, in minor units, none negative.
@@ -39,9 +40,15 @@ impl Parts {
         }
     }
 
+    /// No part is negative and none is more than `left` has of it.
+    pub(super) fn is_within(self, left: Self) -> bool {
+        let fits = |part: i64, left: i64| (0..=left).contains(&part);
+        fits(self.payable, left.payable) && fits(self.commission, left.commission) && fits(self.shipping, left.shipping) && fits(self.tax, left.tax)
+    }
+
     /// `amount` of these parts, in proportion. Because each share is at most its part rounded up, and parts are whole, no part is
     /// ever overdrawn; and taking the whole amount takes every part whole. So any sequence of takings stays exact.
-    fn take(self, amount_minor: i64, currency: Currency) -> Result<Self, MoneyError> {
+    pub(super) fn take(self, amount_minor: i64, currency: Currency) -> Result<Self, MoneyError> {
         let weights = [self.payable, self.commission, self.shipping, self.tax].map(|part| u64::try_from(part).unwrap_or_default());
         let shares = allocate(Money::new(amount_minor, currency), &weights)?;
         match shares.as_slice() {
@@ -93,7 +100,8 @@ impl Split {
     }
 
     /// Records that this much was captured; answers how it divides.
-    pub(crate) fn capture(&mut self, amount_minor: i64, currency: Currency) -> Result<Parts, Error> {
+    pub(crate) fn capture(&mut self, portion: &Portion, currency: Currency) -> Result<Parts, Error> {
+        let amount_minor = portion.amount_minor;
         let left = self.whole.minus(self.captured);
         if amount_minor > left.total() {
             return Err(Error::CaptureTooLarge { sub_order: self.sub_order, left: Money::new(left.total(), currency) });
@@ -103,13 +111,17 @@ impl Split {
         Ok(taken)
     }
 
-    /// Records that this much was given back; answers how it divides.
-    pub(crate) fn refund(&mut self, amount_minor: i64, currency: Currency) -> Result<Parts, Error> {
+    /// Records that this much was given back; answers how it divides: as it was reserved.
+    pub(crate) fn refund(&mut self, portion: &Portion, currency: Currency) -> Result<Parts, Error> {
+        let amount_minor = portion.amount_minor;
         let left = self.captured.minus(self.refunded);
         if amount_minor > left.total() {
             return Err(Error::RefundTooLarge { sub_order: self.sub_order, left: Money::new(left.total(), currency) });
         }
-        let taken = left.take(amount_minor, currency)?;
+        let taken = match portion.made_of.filter(|made_of| made_of.is_within(left)) {
+            Some(made_of) => made_of,
+            None => left.take(amount_minor, currency)?,
+        };
         self.refunded = self.refunded.plus(taken);
         Ok(taken)
     }

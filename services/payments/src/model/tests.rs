@@ -151,7 +151,7 @@ fn the_record_of_another_payment_is_refused() {
 fn a_capture_id_with_other_amounts_is_refused_and_with_the_same_does_nothing() {
     let mut payment = payment(&[(1000, 0, 0, 1000)]);
     observe(&mut payment, 1, SeenStatus::Authorised);
-    let portion = |amount_minor| vec![Portion { sub_order: sub_order(0), amount_minor }];
+    let portion = |amount_minor| vec![Portion { sub_order: sub_order(0), amount_minor, made_of: None }];
     payment.request_capture(Uuid::nil(), portion(400), now()).unwrap();
     payment.request_capture(Uuid::nil(), portion(400), now()).unwrap();
     payment.request_capture(Uuid::nil(), Vec::new(), now()).unwrap();
@@ -165,6 +165,8 @@ fn a_capture_id_with_other_amounts_is_refused_and_with_the_same_does_nothing() {
 enum Step {
     Capture(Vec<(usize, i64)>),
     Refund(Vec<(usize, i64)>),
+    /// A refund that says what it is made of: payable, commission, shipping, tax.
+    RefundOf(usize, [i64; 4]),
     Void,
     /// The PSP carries out what is open, or refuses it.
     Carry {
@@ -179,6 +181,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => parts.clone().prop_map(Step::Capture),
         4 => parts.prop_map(Step::Refund),
+        4 => (0..4_usize, [-1..500_i64, -1..200_i64, 0..100_i64, 0..100_i64]).prop_map(|(number, made_of)| Step::RefundOf(number, made_of)),
         1 => Just(Step::Void),
         6 => proptest::bool::weighted(0.2).prop_map(|refuse| Step::Carry { refuse }),
         8 => (0..64_usize).prop_map(Step::Tell),
@@ -263,7 +266,45 @@ impl History {
 }
 
 fn portions(parts: &[(usize, i64)]) -> Vec<Portion> {
-    parts.iter().map(|(number, amount_minor)| Portion { sub_order: sub_order(*number), amount_minor: *amount_minor }).collect()
+    parts.iter().map(|(number, amount_minor)| Portion { sub_order: sub_order(*number), amount_minor: *amount_minor, made_of: None }).collect()
+}
+
+/// A refund's portion that says what it is made of.
+fn piece(number: usize, [payable, commission, shipping, tax]: [i64; 4]) -> Portion {
+    let made_of = Parts { payable, commission, shipping, tax };
+    Portion { sub_order: sub_order(number), amount_minor: made_of.total(), made_of: Some(made_of) }
+}
+
+#[test]
+fn pieces_that_go_back_take_their_own_share_and_leave_shipping_alone() {
+    let mut history = History::new(&[(1_000, 400, 0, 970)]);
+    history.tell(0);
+    history.payment.request_capture(Uuid::from_u128(1), Vec::new(), now()).unwrap();
+    history.carry(false);
+    history.tell(1);
+    assert_eq!(history.payment.splits[0].captured, Parts { payable: 873, commission: 127, shipping: 400, tax: 0 });
+    let half = piece(0, [437, 63, 0, 0]);
+    history.payment.request_refund(Uuid::from_u128(2), vec![half], String::new(), now()).unwrap();
+    let too_much_commission = piece(0, [1, 65, 0, 0]);
+    assert!(matches!(
+        history.payment.request_refund(Uuid::from_u128(3), vec![too_much_commission], String::new(), now()),
+        Err(Error::RefundTooLarge { .. })
+    ));
+    let wrong_sum = Portion { amount_minor: 501, ..half };
+    assert!(history.payment.request_refund(Uuid::from_u128(3), vec![wrong_sum], String::new(), now()).is_err());
+    history.payment.request_refund(Uuid::from_u128(2), vec![half], String::new(), now()).unwrap();
+    assert!(matches!(
+        history.payment.request_refund(Uuid::from_u128(2), vec![piece(0, [438, 62, 0, 0])], String::new(), now()),
+        Err(Error::RefundIdReused(_))
+    ));
+    history.carry(false);
+    history.tell(2);
+    assert_eq!(history.payment.splits[0].refunded, Parts { payable: 437, commission: 63, shipping: 0, tax: 0 });
+    history.payment.request_refund(Uuid::from_u128(4), Vec::new(), String::new(), now()).unwrap();
+    history.carry(false);
+    history.tell(3);
+    history.check();
+    assert!(history.balances.values().all(|balance| *balance == 0), "the rest takes all that is left of each: {:?}", history.balances);
 }
 
 proptest! {
@@ -279,6 +320,7 @@ proptest! {
             let refused = match &step {
                 Step::Capture(parts) => history.payment.request_capture(history.ids.uuid(), portions(parts), now()).is_err(),
                 Step::Refund(parts) => history.payment.request_refund(history.ids.uuid(), portions(parts), String::new(), now()).is_err(),
+                Step::RefundOf(number, made_of) => history.payment.request_refund(history.ids.uuid(), vec![piece(*number, *made_of)], String::new(), now()).is_err(),
                 Step::Void => history.payment.request_void(now()).is_err(),
                 Step::Carry { refuse } => { history.carry(*refuse); false }
                 Step::Tell(which) => { history.tell(*which); false }

@@ -224,7 +224,7 @@ impl Stand {
 
 pub(crate) fn part(sub_order_id: &str, minor: i64) -> SubOrderAmount {
     let _checked: SubOrderId = sub_order_id.parse().unwrap();
-    SubOrderAmount { sub_order_id: sub_order_id.to_owned(), amount: Some(eur(minor)) }
+    SubOrderAmount { sub_order_id: sub_order_id.to_owned(), amount: Some(eur(minor)), breakdown: None }
 }
 
 pub(crate) fn reason(status: &tonic::Status) -> String {
