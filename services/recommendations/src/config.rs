@@ -25,7 +25,10 @@ pub(crate) struct Config {
     pub(crate) look_every_ms: u64,
     /// Products are read again at most so often.
     pub(crate) products_every_seconds: u64,
-    /// Events that drift is measured on.
+    /// The longest an answer for nobody in particular is kept.
+    pub(crate) answer_cache_ms: u64,
+    pub(crate) answer_cache_entries: u64,
+    /// Rows of the trail that drift is measured on.
     pub(crate) drift_rows: i64,
 }
 
@@ -42,6 +45,8 @@ impl Default for Config {
             recent_events: 50,
             look_every_ms: 500,
             products_every_seconds: 5,
+            answer_cache_ms: 3_000,
+            answer_cache_entries: 10_000,
             drift_rows: 2_000,
         }
     }

@@ -1,5 +1,7 @@
 //! Translation between the contract and the flows.
 
+use std::sync::Arc;
+
 use api_catalog::ProductId;
 use api_recommendations as api;
 use api_recommendations::recommendations_server::Recommendations as Contract;
@@ -30,7 +32,7 @@ impl Contract for Rpc {
         let count = usize::try_from(or(asked.limit, DEFAULT_SHELF)).unwrap_or_default();
         let asked = Asked { placement: asked.placement(), products, visitor_id: asked.visitor_id.clone(), count };
         let shelves = self.0.shelves(&ctx, asked).await.map_err(status)?;
-        Ok(Response::new(shelves.into()))
+        Ok(Response::new(Arc::unwrap_or_clone(shelves).into()))
     }
 
     async fn list_models(&self, request: Request<api::ListModelsRequest>) -> Answer<api::ListModelsResponse> {

@@ -7,6 +7,7 @@ mod training;
 mod watching;
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use api_analytics::analytics_client::AnalyticsClient;
 use api_search::search_client::SearchClient;
@@ -14,6 +15,7 @@ use kit_core::{Clock, Ids};
 use kit_db::{Batch, Db, Limits, Scope, Upkeep};
 use kit_module::Start;
 use kit_rpc::Link;
+use moka::sync::Cache;
 use object_store::ObjectStore;
 use uuid::Uuid;
 
@@ -58,6 +60,8 @@ pub(crate) struct Inner {
     objects: Arc<dyn ObjectStore>,
     upkeep: Upkeep,
     exposures: Batch<Exposed, (), Error>,
+    /// For nobody in particular.
+    answers: Cache<Asked, Arc<Shelves>>,
     present: RwLock<Arc<Present>>,
 }
 
@@ -75,16 +79,20 @@ impl Recommendations {
             let (db, clock) = (db.clone(), clock.clone());
             Box::pin(async move { expose(&db, &clock, exposed).await })
         });
+        let config: Config = start.config()?;
+        let kept = Duration::from_millis(config.answer_cache_ms);
+        let answers = Cache::builder().max_capacity(config.answer_cache_entries).time_to_live(kept).build();
         Ok(Self(Arc::new(Inner {
             db: start.db.clone(),
             clock: start.clock.clone(),
             ids: start.ids.clone(),
-            config: start.config()?,
+            config,
             analytics: AnalyticsClient::new(start.links.to("analytics")?),
             search: SearchClient::new(start.links.to("search")?).max_decoding_message_size(usize::MAX),
             objects: Arc::clone(&start.objects),
             upkeep: start.upkeep(),
             exposures,
+            answers,
             present: RwLock::default(),
         })))
     }

@@ -1,6 +1,7 @@
 //! The shelves of a page: who is it for, what did they do, what could stand there, what of it can be bought.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use api_analytics::{BehaviourKind, IdentifyRequest, SubjectId};
 use api_catalog::ProductId;
@@ -21,6 +22,7 @@ const WIDER: usize = 2;
 /// search answers for so many listings at once.
 const LISTINGS_AT_ONCE: usize = 100;
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Asked {
     pub(crate) placement: Placement,
     pub(crate) products: Vec<ProductId>,
@@ -28,23 +30,36 @@ pub(crate) struct Asked {
     pub(crate) count: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Shelves {
     pub(crate) shelves: Vec<(ShelfKind, Vec<Pick>)>,
     pub(crate) personalised: bool,
 }
 
 impl Recommendations {
-    pub(crate) async fn shelves(&self, ctx: &Ctx, asked: Asked) -> Result<Shelves, Error> {
+    /// Shelves for nobody in particular are the same for all, so they are made once in a while.
+    pub(crate) async fn shelves(&self, ctx: &Ctx, mut asked: Asked) -> Result<Arc<Shelves>, Error> {
+        if let Some(subject) = self.subject(ctx, &asked.visitor_id).await? {
+            return Ok(Arc::new(self.shelves_for(ctx, &asked, Some(subject)).await?));
+        }
+        asked.visitor_id.clear();
+        if let Some(known) = self.answers.get(&asked) {
+            return Ok(known);
+        }
+        let made = Arc::new(self.shelves_for(ctx, &asked, None).await?);
+        self.answers.insert(asked, Arc::clone(&made));
+        Ok(made)
+    }
+
+    async fn shelves_for(&self, ctx: &Ctx, asked: &Asked, subject: Option<Uuid>) -> Result<Shelves, Error> {
         let present = self.present();
-        let subject = self.subject(ctx, &asked.visitor_id).await?;
         let trail = match subject {
             Some(subject) => self.trail(subject).await?,
             None => Vec::new(),
         };
         let strategy = self.strategy(&present, asked.placement, subject).await?;
         let products: Vec<Uuid> = asked.products.iter().map(|product| product.uuid()).collect();
-        let mut shelves = propose(&present, &asked, strategy, &trail, &products);
+        let mut shelves = propose(&present, asked, strategy, &trail, &products);
         self.keep_buyable(ctx, &mut shelves).await?;
         for (_, picks) in &mut shelves {
             picks.truncate(asked.count);

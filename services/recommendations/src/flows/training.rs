@@ -148,11 +148,12 @@ fn lessons(steps: &[Step], gap: chrono::Duration) -> Lessons {
     let mut lessons = Lessons::default();
     let mut places = HashMap::<Uuid, u32>::new();
     let mut visits = HashMap::<Uuid, (Time, Vec<u32>)>::new();
+    let mut ended: Vec<(Time, Vec<u32>)> = Vec::new();
     let mut histories = HashMap::<Uuid, Vec<u32>>::new();
     for step in steps {
         let visit = visits.entry(step.subject_id).or_insert_with(|| (step.at, Vec::new()));
         if step.at - visit.0 > gap {
-            lessons.visits.push(std::mem::take(&mut visit.1));
+            ended.push((visit.0, std::mem::take(&mut visit.1)));
         }
         visit.0 = step.at;
         let mut basket = Vec::new();
@@ -177,8 +178,10 @@ fn lessons(steps: &[Step], gap: chrono::Duration) -> Lessons {
             lessons.baskets.push(basket);
         }
     }
-    lessons.visits.extend(visits.into_values().map(|(_, visit)| visit));
-    lessons.visits.retain(|visit| visit.len() >= SHORTEST_VISIT);
+    ended.extend(visits.into_values());
+    ended.retain(|(_, visit)| visit.len() >= SHORTEST_VISIT);
+    ended.sort_unstable();
+    lessons.visits = ended.into_iter().map(|(_, visit)| visit).collect();
     let mut subjects: Vec<(Uuid, Vec<u32>)> = histories.into_iter().collect();
     subjects.sort_unstable_by_key(|(subject, _)| *subject);
     lessons.histories = subjects.into_iter().map(|(_, history)| newest_once(&history)).collect();
