@@ -23,7 +23,10 @@ pub const MODULE: Module = Module {
     calls: &["analytics", "search"],
     hears: &["analytics", "catalog"],
     in_cells: false,
-    migrations: &[("0001_recommendations.sql", include_str!("../migrations/0001_recommendations.sql"))],
+    migrations: &[
+        ("0001_recommendations.sql", include_str!("../migrations/0001_recommendations.sql")),
+        ("0002_recommendable_unmarked.sql", include_str!("../migrations/0002_recommendable_unmarked.sql")),
+    ],
     descriptors: api_recommendations::DESCRIPTORS,
     start: |start| start_service(start).boxed(),
 };

@@ -32,7 +32,7 @@ pub(crate) async fn put_products(db: &mut PgConnection, told: &[Told]) -> Result
          order by product_id
          on conflict (product_id) do update
             set version = excluded.version, shown = excluded.shown, title = excluded.title, brand = excluded.brand,
-                categories = excluded.categories, changed_in = pg_current_xact_id()
+                categories = excluded.categories
             where recommendable.version < excluded.version and recommendable.tenant_id = excluded.tenant_id",
     )
     .bind(told.iter().map(|told| told.product).collect::<Vec<_>>())
@@ -50,7 +50,7 @@ pub(crate) async fn put_products(db: &mut PgConnection, told: &[Told]) -> Result
 
 pub(crate) async fn hide_products(db: &mut PgConnection, products: &[(Uuid, i32)]) -> Result<(), Error> {
     sqlx::query(
-        "update recommendable r set shown = false, version = gone.version, changed_in = pg_current_xact_id()
+        "update recommendable r set shown = false, version = gone.version
          from unnest($1::uuid[], $2::integer[]) as gone (product_id, version)
          where r.product_id = gone.product_id and r.version <= gone.version",
     )
@@ -74,10 +74,14 @@ pub(crate) async fn products(db: &mut PgConnection) -> Result<Vec<Product>, Erro
     Ok(sqlx::query_as("select product_id, title, brand, categories from recommendable where shown order by product_id").fetch_all(db).await?)
 }
 
-/// Grows when products change; (changes, products shown).
-pub(crate) async fn products_mark(db: &mut PgConnection) -> Result<(i64, i64), Error> {
-    let query = sqlx::query_as("select coalesce(max(changed_in::text::bigint), 0), count(*) filter (where shown) from recommendable");
-    Ok(query.fetch_one(db).await?)
+/// How far the catalog was heard: another number whenever products may have changed.
+pub(crate) async fn products_changed(db: &mut PgConnection) -> Result<i64, Error> {
+    Ok(sqlx::query_scalar("select coalesce(sum(number), 0)::bigint from event_cursor where source = 'catalog'").fetch_one(db).await?)
+}
+
+/// How many products are for sale.
+pub(crate) async fn count_products(db: &mut PgConnection) -> Result<i64, Error> {
+    Ok(sqlx::query_scalar("select count(*) from recommendable where shown").fetch_one(db).await?)
 }
 
 /// One row of a trail.

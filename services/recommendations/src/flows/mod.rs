@@ -26,7 +26,7 @@ pub(crate) use training::TRAIN_MODELS;
 use crate::config::Config;
 use crate::error::Error;
 use crate::models::blend::Blend;
-use crate::store::{self, Experiment, Model};
+use crate::store::{self, Experiment};
 
 /// A subject who is shown the shelves of an experiment.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,8 @@ const EXPOSURES_AT_ONCE: usize = 500;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Present {
     pub(crate) blend: Blend,
-    pub(crate) model: Option<Model>,
+    /// The published model, once it is loaded.
+    pub(crate) model: Option<Uuid>,
     pub(crate) experiments: Arc<Vec<Experiment>>,
 }
 

@@ -63,7 +63,7 @@ impl Recommendations {
     pub(crate) async fn status(&self) -> Result<Status, Error> {
         let present = self.present();
         let mut tx = self.db.begin(&Scope::Platform).await?;
-        let (_, products) = store::products_mark(&mut tx).await?;
+        let products = store::count_products(&mut tx).await?;
         let serving = store::published_model(&mut tx).await?;
         let Some(model) = &serving else { return Ok(Status { products, ..Status::default() }) };
         let events_since = store::events_after(&mut tx, model.last_trail).await?;

@@ -17,14 +17,19 @@ use crate::models::content::{Content, Described};
 use crate::store;
 
 const POPULAR_EVERY: Duration = Duration::from_secs(20);
+const RELOAD_EVERY: Duration = Duration::from_secs(30);
 const POPULAR_KEPT: usize = 200;
-/// Products and their order are the same until this changes.
-type Mark = (i64, i64);
+/// Reading all products again takes at most one part in so many of the time.
+const REST: u32 = 20;
 
 #[derive(Default)]
 struct Seen {
-    goods: Option<(Mark, Instant)>,
+    /// The change the goods are from, and when they were read.
+    goods: Option<(i64, Instant)>,
+    goods_took: Duration,
     popular: Option<Instant>,
+    /// When the published model could not be read.
+    unreadable: Option<Instant>,
 }
 
 impl Recommendations {
@@ -41,23 +46,30 @@ impl Recommendations {
 
     async fn look(&self, seen: &mut Seen) -> Result<(), Error> {
         let mut tx = self.db.begin(&Scope::Platform).await?;
-        let model = store::published_model(&mut tx).await?;
+        let model = store::published_model(&mut tx).await?.map(|model| model.model_id);
         let experiments = store::running_experiments(&mut tx).await?;
-        let mark = store::products_mark(&mut tx).await?;
+        let mark = store::products_changed(&mut tx).await?;
         tx.rollback().await.map_err(kit_db::DbError::from)?;
         let mut present = (*self.present()).clone();
-        if present.model.as_ref().map(|known| known.model_id) != model.as_ref().map(|model| model.model_id) {
-            present.blend.learnt = match &model {
-                Some(model) => Some(Arc::new(training::load(&*self.objects, model.id()).await?)),
-                None => None,
+        if present.model != model && seen.unreadable.is_none_or(|at| at.elapsed() >= RELOAD_EVERY) {
+            let loaded = match model {
+                Some(model) => training::load(&*self.objects, model.into()).await.map(|learnt| Some(Arc::new(learnt))),
+                None => Ok(None),
             };
+            seen.unreadable = loaded.is_err().then(Instant::now);
+            // Without its model the shelves still have what is popular and what is alike, and everything else goes on being fresh.
+            match loaded {
+                Ok(learnt) => (present.model, present.blend.learnt) = (model, learnt),
+                Err(error) => tracing::error!(%error, "the published model cannot be read"),
+            }
         }
-        present.model = model;
         present.experiments = Arc::new(experiments);
-        let every = Duration::from_secs(self.config.products_every_seconds);
+        let every = Duration::from_secs(self.config.products_every_seconds).max(seen.goods_took * REST);
         if seen.goods.is_none_or(|(known, at)| known != mark && at.elapsed() >= every) {
+            let begin = Instant::now();
             present.blend.goods = Arc::new(self.goods().await?);
             seen.goods = Some((mark, Instant::now()));
+            seen.goods_took = begin.elapsed();
         }
         if present.blend.popular.is_empty() || seen.popular.is_none_or(|at| at.elapsed() >= POPULAR_EVERY) {
             present.blend.popular = Arc::new(self.popular(&present).await?);
