@@ -10,6 +10,8 @@ use crate::http::{Caller, Http, text};
 
 const VISITORS: u32 = 240;
 const VISITS_EACH: u32 = 3;
+/// Visitors whose events go in one request, which takes 500 events.
+const VISITORS_AT_ONCE: usize = 60;
 /// Products looked at in one visit, at least, and so many more at most.
 const SHORTEST: u32 = 3;
 const LONGER: u32 = 5;
@@ -28,16 +30,14 @@ pub(super) async fn play(http: &Http, operator: &Caller) -> anyhow::Result<usize
         return Ok(0);
     }
     let departments: Vec<Vec<String>> = departments(http).await?.into_values().filter(|products| products.len() >= SMALLEST_DEPARTMENT).collect();
+    let mut visitors: Vec<Visitor> = (0..VISITORS).map(|number| Visitor::new(number, &departments)).collect();
     let (mut made, all) = (0, usize::try_from(VISITORS * VISITS_EACH)?);
-    for visitor in 0..VISITORS {
-        let mut dice = Dice(u64::from(visitor) + 77);
-        let likes = [dice.one_of(&departments).cloned(), dice.one_of(&departments).cloned()];
-        for visit in 0..VISITS_EACH {
-            let department = likes.get(usize::from(dice.below(3) == 0)).and_then(Option::as_ref).context("the demo has no departments")?;
-            let events: Vec<Value> = (0..SHORTEST + dice.below(LONGER)).map(|_| event(department, &mut dice)).collect();
-            let request = json!({ "visitor_id": format!("demo-visitor-{visitor:06}"), "consented": true, "events": events });
-            http.post("/v1/events", &Caller::default(), &request).await.with_context(|| format!("visit {visit} of visitor {visitor}"))?;
-            made += 1;
+    // Everybody's first visits, then everybody's second: what one visitor does in one request is one visit.
+    for _visit in 0..VISITS_EACH {
+        for visitors in visitors.chunks_mut(VISITORS_AT_ONCE) {
+            let events: Vec<Value> = visitors.iter_mut().flat_map(Visitor::visit).collect();
+            http.post("/v1/events", &Caller::default(), &json!({ "consented": true, "events": events })).await.context("visits of the demo")?;
+            made += visitors.len();
             progress("visits", made, all);
         }
     }
@@ -45,12 +45,34 @@ pub(super) async fn play(http: &Http, operator: &Caller) -> anyhow::Result<usize
     Ok(made)
 }
 
+/// Somebody who likes one department most and another sometimes.
+struct Visitor<'d> {
+    id: String,
+    likes: [Option<&'d Vec<String>>; 2],
+    dice: Dice,
+}
+
+impl<'d> Visitor<'d> {
+    fn new(number: u32, departments: &'d [Vec<String>]) -> Self {
+        let mut dice = Dice(u64::from(number) + 77);
+        let likes = [dice.one_of(departments), dice.one_of(departments)];
+        Self { id: format!("demo-visitor-{number:06}"), likes, dice }
+    }
+
+    fn visit(&mut self) -> Vec<Value> {
+        let [most, sometimes] = self.likes;
+        let department = if self.dice.below(3) == 0 { sometimes } else { most };
+        let looks = SHORTEST + self.dice.below(LONGER);
+        (0..looks).filter_map(|_| Some(event(&self.id, department?, &mut self.dice))).collect()
+    }
+}
+
 /// Mostly looking; what stands first in a department is looked at most.
-fn event(department: &[String], dice: &mut Dice) -> Value {
+fn event(visitor: &str, department: &[String], dice: &mut Dice) -> Value {
     let size = u32::try_from(department.len()).unwrap_or(1);
     let at = dice.below(size).min(dice.below(size));
     let product = usize::try_from(at).ok().and_then(|at| department.get(at));
-    json!({ "kind": if dice.below(8) == 0 { "add_to_cart" } else { "view" }, "product_id": product })
+    json!({ "kind": if dice.below(8) == 0 { "add_to_cart" } else { "view" }, "product_id": product, "visitor_id": visitor })
 }
 
 async fn departments(http: &Http) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
