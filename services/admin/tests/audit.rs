@@ -1,4 +1,5 @@
 //! The audit log as operators meet it.
+#![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
 
 use api_admin::admin_client::AdminClient;
 use api_admin::{GetHealthRequest, GetOverviewRequest, ListAuditRequest, ListDeadLettersRequest, RetryDeadLetterRequest, VerifyAuditRequest};

@@ -1,4 +1,5 @@
 //! Reservations through the contract, on a real database: races, repeats, expiry, proof.
+#![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
 
 use api_catalog::VariantId;
 use api_inventory::inventory_client::InventoryClient;

@@ -1,5 +1,5 @@
 //! The inbox as people and operators meet it, with the services it hears running for real.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test tells by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
 
 use api_identity::identity_client::IdentityClient;
 use api_identity::{GrantRoleRequest, RequestPasswordResetRequest, Role, SignInRequest, SignUpRequest, StartGuestRequest};

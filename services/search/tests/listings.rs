@@ -1,5 +1,6 @@
 //! The search service over its contract, on a real database. The services it hears are played by modules that have a log and
 //! nothing else, because a service never depends on another.
+#![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
 
 use std::collections::HashMap;
 use std::convert::Infallible;

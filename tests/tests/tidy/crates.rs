@@ -58,10 +58,10 @@ fn crates_use_only_what_lies_below_them() {
         // A test may start other services; what is shipped may not contain them.
         let shipped = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
         for dependency in shipped {
-            if let (Some(Some(from)), Some(Some(to))) = (layers.get(package.name.as_str()), layers.get(&dependency.name)) {
-                if !may_use(*from, *to) {
-                    sins.push(format!("{} ({from:?}) uses {} ({to:?})", package.name, dependency.name));
-                }
+            if let (Some(Some(from)), Some(Some(to))) = (layers.get(package.name.as_str()), layers.get(&dependency.name))
+                && !may_use(*from, *to)
+            {
+                sins.push(format!("{} ({from:?}) uses {} ({to:?})", package.name, dependency.name));
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Black-box tests of tenants, through the generated client, with identity running for real.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test tells by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test tells by panicking")]
 
 mod life;
 mod staff;
