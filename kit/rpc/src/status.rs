@@ -69,14 +69,38 @@ pub fn retry_later(code: tonic::Code, reason: &str, message: &str, seconds: u32)
 }
 
 fn detailed(code: tonic::Code, reason: &str, message: &str, violations: Vec<proto::FieldViolation>, retry_after_seconds: u32) -> Status {
-    let details = proto::Problem { reason: reason.to_owned(), violations, retry_after_seconds };
+    let problem = proto::Problem { reason: reason.to_owned(), violations, retry_after_seconds };
+    let details = RichStatus {
+        code: i32::from(code),
+        message: message.to_owned(),
+        details: vec![prost_types::Any { type_url: PROBLEM_URL.to_owned(), value: problem.encode_to_vec() }],
+    };
     Status::with_details(code, message, details.encode_to_vec().into())
+}
+
+fn problem_in(details: &[u8]) -> Option<proto::Problem> {
+    let found = RichStatus::decode(details).ok()?.details.into_iter().find(|any| any.type_url == PROBLEM_URL)?;
+    proto::Problem::decode(found.value.as_slice()).ok().filter(|problem| !problem.reason.is_empty())
+}
+
+const PROBLEM_URL: &str = "type.googleapis.com/kit.v1.Problem";
+
+/// google.rpc.Status, which every gRPC library expects in `grpc-status-details-bin`: some turn an error with anything else there, or
+/// with another code in it, into one of their own.
+#[derive(Clone, PartialEq, prost::Message)]
+struct RichStatus {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<prost_types::Any>,
 }
 
 /// Reads an error back, whoever made it; tonic's own errors get reasons of their own.
 pub fn problem_of(status: &Status) -> Problem {
-    let details = proto::Problem::decode(status.details()).ok().filter(|details| !details.reason.is_empty());
-    let details = details.unwrap_or_else(|| proto::Problem { reason: default_reason(status.code()).to_owned(), ..Default::default() });
+    let details =
+        problem_in(status.details()).unwrap_or_else(|| proto::Problem { reason: default_reason(status.code()).to_owned(), ..Default::default() });
     Problem {
         code: code_of(status.code(), &details.reason),
         reason: details.reason,
