@@ -14,9 +14,9 @@ use kit_core::Ids;
 use kit_rpc::{Ctx, CtxKey};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::server::TcpConnectInfo;
+use tonic::{Code, Status};
 
 use crate::market::Market;
 use crate::modules::Plan;
@@ -30,13 +30,20 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
-    let mut reflection = tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(kit_rpc::proto::DESCRIPTORS);
-    for module in &plan.here {
-        reflection = reflection.register_encoded_file_descriptor_set(module.descriptors);
-    }
+    let reflection = || {
+        let kit = tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(kit_rpc::proto::DESCRIPTORS);
+        let with_health = kit.register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        plan.here.iter().fold(with_health, |all, module| all.register_encoded_file_descriptor_set(module.descriptors))
+    };
+    // Some libraries ask by the old name still.
+    let (now, before) = (reflection().build_v1(), reflection().build_v1alpha());
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-    let routes = market.house.routes().add_service(reflection.build_v1().context("the contracts cannot be reflected")?).add_service(health).prepare();
+    let routes = market.house.routes().add_service(health);
+    let routes = routes
+        .add_service(now.context("the contracts cannot be reflected")?)
+        .add_service(before.context("the contracts cannot be reflected")?)
+        .prepare();
     let identity = market.house.links().to("identity").ok();
     let doorkeeper = Doorkeeper { authenticator: identity.map(Authenticator::new), key: market.key.clone(), ids: market.ids.clone() };
     // Around the routes and not one of them: added as a service it would be asked only for its own name.
@@ -105,7 +112,8 @@ impl Doorkeeper {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(ctx) = text(kit_rpc::CTX_HEADER) {
             let mac = text(kit_rpc::MAC_HEADER).unwrap_or_default();
-            return Ctx::unseal(ctx, mac, &self.key).ok_or_else(|| Status::unauthenticated("the call's context is not under this market's key"));
+            let foreign = || kit_rpc::denied(Code::Unauthenticated, "CONTEXT_INVALID", "the call's context is not under this market's key");
+            return Ctx::unseal(ctx, mac, &self.key).ok_or_else(foreign);
         }
         let id = text("x-request-id")
             .filter(|id| (1..=64).contains(&id.len()))

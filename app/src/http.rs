@@ -52,6 +52,7 @@ pub(crate) fn router(settings: &Settings, market: &Market, plan: &Plan, figures:
         ids: market.ids.clone(),
         stop: house.stopping(),
         public_url: settings.http.public_url(),
+        grpc_address: settings.grpc.listen.to_string(),
     })?;
     let pages = edge_web::router(settings.web()?, &house.links(), market.clock.clone(), market.ids.clone(), house.stopping())?;
     Ok(router.merge(rest).fallback_service(pages).layer(axum::middleware::from_fn(lingering::read_to_the_end)))

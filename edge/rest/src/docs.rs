@@ -83,12 +83,20 @@ fn page(document: &Value) -> Markup {
 
 fn start(document: &Value) -> Markup {
     let server = document.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
+    let grpc = text(document, "x-grpc-address");
     html! {
         pre tabindex="0" { code {
             "curl -s " (server) "/v1/auth/sign-in -H 'content-type: application/json' \\\n"
             "  -d '{\"email\": \"you@example.com\", \"password\": \"…\"}'          # → access_token\n"
             "curl -s " (server) "/v1/cart -H \"authorization: Bearer $TOKEN\""
         } }
+        p { "The same operations over gRPC, with reflection, so that no contract is needed to call them:" }
+        pre tabindex="0" { code {
+            "grpcurl -plaintext " (grpc) " list\n"
+            "grpcurl -plaintext " (grpc) " describe markethub.cart.v1.Cart.GetCart\n"
+            "grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" " (grpc) " markethub.cart.v1.Cart/GetCart"
+        } }
+        p { "A seller's program says which tenant it acts for with " code { "x-tenant-id" } ". Errors carry a " code { "kit.v1.Problem" } " in their details." }
     }
 }
 
@@ -114,6 +122,7 @@ fn operation(path: &str, verb: &str, operation: &Value) -> Markup {
         details id=(text(operation, "operationId")) {
             summary { span.verb.(verb) { (verb.to_uppercase()) } code { (path) } span.what { (text(operation, "summary")) } }
             @for paragraph in text(operation, "description").split("\n\n") { p { (paragraph) } }
+            p.who { "gRPC: " code { (text(operation, "x-grpc")) } }
             p.who { "Who: " (who(operation.get("x-access").unwrap_or(&Value::Null))) }
             @if list(operation, "parameters").next().is_some() {
                 table {

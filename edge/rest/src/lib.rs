@@ -51,6 +51,8 @@ pub struct Settings {
     /// Cancelled when the process drains: streams end.
     pub stop: CancellationToken,
     pub public_url: String,
+    /// Where the same operations are served over gRPC, for the documentation.
+    pub grpc_address: String,
 }
 
 /// The edge's state, shared by all requests.
@@ -67,8 +69,8 @@ pub(crate) struct Rest {
 }
 
 /// The OpenAPI document of these contracts.
-pub fn document(contracts: &[(&'static str, &'static [u8])], public_url: &str) -> anyhow::Result<Document> {
-    Ok(openapi::document(&Contracts::read(contracts)?, public_url))
+pub fn document(contracts: &[(&'static str, &'static [u8])], public_url: &str, grpc_address: &str) -> anyhow::Result<Document> {
+    Ok(openapi::document(&Contracts::read(contracts)?, public_url, grpc_address))
 }
 
 /// `/v1/…`, the well-known paths, `/openapi.json` and `/docs`. Has no fallback: what it does not know is for others.
@@ -82,7 +84,7 @@ pub fn router(settings: Settings) -> anyhow::Result<Router> {
     for (service, _) in &settings.contracts {
         links.insert(*service, settings.links.to(service)?);
     }
-    let document = openapi::document(&contracts, &settings.public_url);
+    let document = openapi::document(&contracts, &settings.public_url, &settings.grpc_address);
     let elsewhere: Vec<String> =
         contracts.operations.iter().map(|operation| operation.path.clone()).filter(|path| !path.starts_with("/v1/")).collect();
     let config = settings.config;

@@ -19,7 +19,7 @@ pub struct Document {
     pub json: Value,
 }
 
-pub(crate) fn document(contracts: &Contracts, public_url: &str) -> Document {
+pub(crate) fn document(contracts: &Contracts, public_url: &str, grpc_address: &str) -> Document {
     let mut build = Build { comments: Comments::default(), schemas: BTreeMap::new(), inputs: BTreeSet::new() };
     let (mut paths, mut tags) = (Map::new(), Vec::new());
     for (_, pool) in &contracts.pools {
@@ -47,6 +47,7 @@ pub(crate) fn document(contracts: &Contracts, public_url: &str) -> Document {
         "openapi": "3.1.0",
         "info": { "title": "MarketHub", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT },
         "servers": [{ "url": public_url }],
+        "x-grpc-address": grpc_address,
         "tags": tags,
         "paths": paths,
         "components": {
@@ -113,6 +114,7 @@ impl Build {
             "security": if operation.access.anonymous { json!([{}, { "bearer": [] }]) } else { json!([{ "bearer": [] }]) },
             "x-access": access(&operation.access),
             "x-reasons": reasons(&comment),
+            "x-grpc": operation.grpc_path.path().trim_start_matches('/'),
         });
         if let (Some(body), Some(object)) = (self.body(operation, &method.input()), described.as_object_mut()) {
             object.insert("requestBody".to_owned(), body);

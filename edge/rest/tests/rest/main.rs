@@ -61,8 +61,9 @@ impl Client {
             ids: stand.ids.clone(),
             stop: stand.house.stopping(),
             public_url: "http://shelf.example".to_owned(),
+            grpc_address: "shelf.example:8081".to_owned(),
         };
-        let document = edge_rest::document(&contracts, "http://shelf.example").unwrap().json;
+        let document = edge_rest::document(&contracts, "http://shelf.example", "shelf.example:8081").unwrap().json;
         Self { router: edge_rest::router(settings).unwrap(), stand, document }
     }
 
