@@ -101,10 +101,13 @@ pub(crate) fn key(settings: &Settings) -> anyhow::Result<CtxKey> {
     Ok(CtxKey::new(&key))
 }
 
+/// Whole or not at all, and never in place of one that another process has just made.
 fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(key)?;
-    file.sync_all()
+    let beside = path.with_extension(format!("key.{}", std::process::id()));
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let written = file.write_all(key).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&beside, path));
+    std::fs::remove_file(&beside)?;
+    written
 }
 
 /// Where files and pictures go.

@@ -36,7 +36,12 @@ const START_TIMEOUT: Duration = Duration::from_secs(300);
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 const ORPHANS_TIMEOUT: Duration = Duration::from_secs(10);
 const SUPERVISE_EVERY: Duration = Duration::from_millis(200);
+/// A server that has run this long has nothing to do with what its predecessor died of.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
+/// What PostgreSQL asks of the disk at once.
+const PAGE: usize = 8192;
 const DATABASE: &str = "markethub";
 /// The server's log starts anew when it has grown beyond this.
 const LONGEST_LOG: u64 = 10 << 20;
@@ -212,8 +217,14 @@ impl Running {
 
 /// Starts the server again when it has died; what was committed is there again when it has recovered.
 async fn supervise(running: Weak<Running>) {
+    let (mut started, mut pause) = (Instant::now(), Duration::ZERO);
     loop {
         tokio::time::sleep(SUPERVISE_EVERY).await;
+        if running.upgrade().is_some_and(|running| running.has_exited()) {
+            // One that dies again and again (a full disk) is given time.
+            pause = if started.elapsed() > STEADY_AFTER { Duration::ZERO } else { (pause * 2).clamp(SUPERVISE_EVERY, LONGEST_PAUSE) };
+            tokio::time::sleep(pause).await;
+        }
         let Some(running) = running.upgrade() else { return };
         if running.stopped.load(Ordering::SeqCst) {
             return;
@@ -232,6 +243,7 @@ async fn supervise(running: Weak<Running>) {
             Ok(spawned) => *child = Some(spawned),
             Err(error) => tracing::error!(%error, "PostgreSQL could not be started again"),
         }
+        started = Instant::now();
     }
 }
 
@@ -400,7 +412,8 @@ impl Server {
         let text = fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let told = lines.iter().skip(lines.len().saturating_sub(12)).copied().collect::<Vec<_>>().join("\n");
-        if told.contains("No space left on device") {
+        // On a full disk the server cannot even say so in its log.
+        if told.contains("No space left on device") || is_full(&self.base) {
             EmbeddedError::DiskFull { path: self.base.clone() }
         } else {
             EmbeddedError::Start { log, told }
@@ -411,6 +424,13 @@ impl Server {
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedError {
     let path = path.to_owned();
     move |source| if source.kind() == std::io::ErrorKind::StorageFull { EmbeddedError::DiskFull { path } } else { EmbeddedError::Io { path, source } }
+}
+
+fn is_full(dir: &Path) -> bool {
+    let probe = dir.join("room");
+    let written = fs::write(&probe, [0; PAGE]);
+    let _gone = fs::remove_file(&probe);
+    written.is_err_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
 }
 
 fn make_dir(path: &Path) -> Result<(), EmbeddedError> {

@@ -11,7 +11,7 @@ use crate::embedded::EmbeddedError;
 /// A database operation failed. Cheap to clone, so that one failed batch can answer each of its callers.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DbError {
-    #[error("the database refused or failed")]
+    #[error("{}", told(.0))]
     Sql(#[source] Arc<sqlx::Error>),
     #[error(transparent)]
     Batch(#[from] BatchFailed),
@@ -31,6 +31,18 @@ pub enum DbError {
 /// two transactions met (deadlock, lock timeout, serialization) and one may simply try again.
 const PASSING: [&str; 10] = ["57P01", "57P02", "57P03", "53300", "53100", "53200", "40001", "40P01", "55P03", "25P03"];
 const QUERY_CANCELED: &str = "57014";
+const DISK_FULL: &str = "53100";
+
+/// What callers are told; the error itself is for the log.
+fn told(error: &Arc<sqlx::Error>) -> &'static str {
+    let error = DbError::Sql(Arc::clone(error));
+    match error.code() {
+        _ if error.sqlstate().as_deref() == Some(DISK_FULL) => "the database's disk is full, so nothing was saved; try again when there is room",
+        Code::Unavailable => "the database cannot be reached at this moment; try again",
+        Code::Timeout => "the database did not answer in time",
+        _ => "the database refused or failed",
+    }
+}
 
 impl DbError {
     /// The constraint that refused the write, to be translated by name where it was made.
@@ -87,6 +99,7 @@ impl Fault for DbError {
             Self::PlacedElsewhere(_) => "TENANT_ALREADY_PLACED",
             Self::InvalidCellName => "CELL_NAME_INVALID",
             Self::Sql(_) | Self::Open(_) | Self::Unreadable(_) => match self.code() {
+                Code::Unavailable if self.sqlstate().as_deref() == Some(DISK_FULL) => "DISK_FULL",
                 Code::Unavailable => "DATABASE_UNAVAILABLE",
                 Code::Timeout => "DATABASE_TIMEOUT",
                 _ => "INTERNAL",

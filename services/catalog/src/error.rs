@@ -50,8 +50,10 @@ pub(crate) enum Error {
     Invalid(Vec<Violation>),
     #[error(transparent)]
     Db(#[from] DbError),
-    #[error("the object store failed")]
-    Objects(#[from] object_store::Error),
+    #[error("the disk that holds files is full, so nothing was kept; try again when there is room")]
+    FilesFull,
+    #[error("files cannot be read or written at this moment; nothing was kept, try again")]
+    Objects(#[source] object_store::Error),
     #[error("a background task failed")]
     Task(#[from] tokio::task::JoinError),
     #[error("{0} failed: {1}")]
@@ -63,6 +65,15 @@ pub(crate) enum Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         Self::Db(error.into())
+    }
+}
+
+impl From<object_store::Error> for Error {
+    fn from(error: object_store::Error) -> Self {
+        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+        let full = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|cause| cause.kind() == std::io::ErrorKind::StorageFull);
+        tracing::error!(%error, "the object store failed");
+        if full { Self::FilesFull } else { Self::Objects(error) }
     }
 }
 
@@ -94,8 +105,8 @@ impl Fault for Error {
                 Code::Invalid
             }
             Self::Db(error) => error.code(),
-            Self::Call(..) => Code::Unavailable,
-            Self::Objects(_) | Self::Task(_) | Self::Unreadable(_) => Code::Internal,
+            Self::Call(..) | Self::FilesFull | Self::Objects(_) => Code::Unavailable,
+            Self::Task(_) | Self::Unreadable(_) => Code::Internal,
         }
     }
 
@@ -123,7 +134,9 @@ impl Fault for Error {
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::Db(error) => error.reason(),
             Self::Call(..) => "UNAVAILABLE",
-            Self::Objects(_) | Self::Task(_) | Self::Unreadable(_) => "INTERNAL",
+            Self::FilesFull => "DISK_FULL",
+            Self::Objects(_) => "FILES_UNAVAILABLE",
+            Self::Task(_) | Self::Unreadable(_) => "INTERNAL",
         }
     }
 
