@@ -63,7 +63,7 @@ impl Cache {
         Self {
             sessions: Moka::builder().max_capacity(most).time_to_live(live).build(),
             people: Moka::builder().max_capacity(most).time_to_live(live).build(),
-            tokens: Moka::builder().max_capacity(most).time_to_live(Duration::from_secs(60 * u64::from(config.access_minutes))).build(),
+            tokens: Moka::builder().max_capacity(most).time_to_live(Duration::from_secs(u64::from(config.access_seconds))).build(),
             forgotten: Arc::default(),
         }
     }

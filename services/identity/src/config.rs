@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// How long an access token is good for.
-    pub access_minutes: u32,
+    pub access_seconds: u32,
     /// A session ends when it was not used for this long; a guest's likewise.
     pub session_days: u32,
     pub guest_session_days: u32,
@@ -45,7 +45,7 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            access_minutes: 15,
+            access_seconds: 900,
             session_days: 30,
             guest_session_days: 90,
             signing_key_days: 30,

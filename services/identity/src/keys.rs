@@ -90,7 +90,7 @@ impl Keyring {
             let active_from = if stored.is_empty() { now } else { now + ahead };
             key::add(&mut tx, &new_key(active_from, now)?).await?;
         }
-        let forgotten: Vec<String> = superseded(&stored, now - Duration::minutes(2 * i64::from(config.access_minutes)));
+        let forgotten: Vec<String> = superseded(&stored, now - Duration::seconds(2 * i64::from(config.access_seconds)));
         key::remove(&mut tx, &forgotten).await?;
         tx.commit().await?;
         self.load(db).await

@@ -89,7 +89,7 @@ impl Identity {
 
     /// Fresh secrets for a session.
     fn secrets(&self, session: SessionId, person: Person, now: Time) -> Result<Issued, Error> {
-        let access_expires_at = now + Duration::minutes(i64::from(self.config.access_minutes));
+        let access_expires_at = now + Duration::seconds(i64::from(self.config.access_seconds));
         Ok(Issued {
             session,
             access_token: self.keys.sign(person.id, session, now, access_expires_at)?,
