@@ -1,4 +1,4 @@
-//! Real feeds, where they are: six shops' files of 31,173 rows. Without them there is nothing to test here.
+//! Real feeds, where they are: six shops' files of 31,173 rows.
 
 use std::path::{Path, PathBuf};
 
@@ -21,11 +21,8 @@ fn folder() -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ../shared/data, which is no part of the project; the launcher runs it where that is"]
 async fn every_row_of_six_real_feeds_is_accounted_for() {
-    if !folder().exists() {
-        println!("no feeds in {}: nothing to import", folder().display());
-        return;
-    }
     let market = Market::open().await;
     for (name, rows, title, brand) in FEEDS {
         let seller = market.seller(name).await;

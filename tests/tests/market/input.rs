@@ -1,8 +1,10 @@
 //! What a program outside may get wrong: a refusal that names what is wrong, never an error of ours, and nothing done.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::harness::{Caller, Goods, Http, Market, Seller, address, list, text};
+use crate::harness::{Caller, Goods, Http, Market, PASSWORD, Seller, address, eventually, list, text};
 
 struct Case {
     name: &'static str,
@@ -42,7 +44,8 @@ async fn refuse(http: &Http, cases: impl IntoIterator<Item = Case>) {
         };
         let told = String::from_utf8_lossy(&answer.bytes).chars().take(400).collect::<String>();
         let named = case.field.is_empty() || answer.fields().iter().any(|field| field.contains(case.field));
-        let explained = answer.json.get("reason").and_then(Value::as_str).is_some_and(|reason| !reason.is_empty());
+        let says = |what: &str| answer.json.get(what).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        let explained = answer.content_type == "application/problem+json" && says("reason") && says("detail");
         if !case.statuses.contains(&answer.status) || !named || !explained {
             sins.push(format!("{}: wanted {:?} naming {:?}, got {} {told}", case.name, case.statuses, case.field, answer.status));
         }
@@ -52,7 +55,7 @@ async fn refuse(http: &Http, cases: impl IntoIterator<Item = Case>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_by_its_name() {
-    let market = Market::open().await;
+    let mut market = Market::open().await;
     let seller = market.seller("anna").await;
     let goods = seller.sells("Stoneware Mug", 1200, 10).await;
     let buyer = market.buyer("ada").await;
@@ -61,8 +64,11 @@ async fn bad_input_is_refused_by_its_name() {
     refuse(&market.http, cases.into_iter().flatten()).await;
     keys_of_idempotency(&market.http, &seller).await;
     feeds_of_all_kinds(&seller).await;
+    feeds_with_bad_rows(&seller).await;
     assert_eq!(seller.stock(&goods).await, (10, 0), "nothing of all this did anything");
-    assert_eq!(list(&seller.get("/v1/products").await, "/products").len(), 1);
+    assert_eq!(list(&seller.get("/v1/products").await, "/products").len(), 2, "the mug, and the one good row of the bad feed");
+    market.kill();
+    tokens_end(&mut market).await;
     let errors = market.complaints();
     assert!(!errors.contains("panicked") && !errors.contains("internal error"), "{errors}");
 }
@@ -80,7 +86,10 @@ fn not_json(seller: &Seller) -> Vec<Case> {
         case("a text", "POST", "/v1/products", by, "\"mug\"", &[400], ""),
         case("not UTF-8", "POST", "/v1/products", by, b"{\"title\": \"\xff\xfe\"}".to_vec(), &[400], ""),
         case("nested without end", "POST", "/v1/products", by, deep, &[400], ""),
-        case("a title of 10 MB", "POST", "/v1/products", by, long, &[413], ""),
+        case("a title of 10 MB", "POST", "/v1/products", by, long.clone(), &[413], ""),
+        case("a title of 10 MB from nobody", "POST", "/v1/products", &Caller::default(), long.clone(), &[401, 413], ""),
+        case("a title of 10 MB to nowhere", "POST", "/v1/prodcuts", by, long.clone(), &[404], ""),
+        case("a title of 10 MB by another method", "PUT", "/v1/products", by, long.clone(), &[404, 405], ""),
         case("no such operation", "POST", "/v1/prodcuts", by, "{}", &[404], ""),
         case("no such method", "PUT", "/v1/products", by, "{}", &[404, 405], ""),
         form,
@@ -117,6 +126,15 @@ fn products(seller: &Seller) -> Vec<Case> {
         case("a fraction of a cent", "POST", at, by, price(json!(12.5), "USD"), &[400], "amount_minor"),
         case("more than a number holds", "POST", at, by, price(json!(1e30), "USD"), &[400], "amount_minor"),
         case("a currency that does not exist", "POST", at, by, price(json!(100), "QQQ"), &[400], "currency"),
+        case(
+            "a store in a currency that does not exist",
+            "POST",
+            "/v1/tenants",
+            by,
+            json!({ "store_name": "Second", "business": { "legal_name": "A", "contact_email": "a@b.example", "address": "1 Lane" }, "country": "US", "currency": "QQQ" }).to_string(),
+            &[400],
+            "currency",
+        ),
         case("somebody's picture", "POST", at, by, product("media_ids", json!(["med_00000000000000000000000000000000"])), &[400, 404], ""),
         case("a category that does not exist", "POST", at, by, product("category", json!("no such")), &[400, 404], ""),
     ]
@@ -249,6 +267,12 @@ fn buying(by: &Caller, goods: &Goods) -> Vec<Case> {
     ]
 }
 
+fn endless_picture() -> Vec<u8> {
+    let header = [0x49, 0x48, 0x44, 0x52, 0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60, 8, 2, 0, 0, 0, 0x0f, 0xb0, 0xe2, 0x15];
+    let end = [0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82];
+    [b"\x89PNG\r\n\x1a\n\0\0\0\x0d".as_slice(), &header, &end].concat()
+}
+
 fn uploads(seller: &Seller) -> Vec<Case> {
     let by = &seller.caller;
     let png = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &[0, 1, 2, 255].repeat(300)].concat();
@@ -258,11 +282,58 @@ fn uploads(seller: &Seller) -> Vec<Case> {
     };
     vec![
         raw("a picture for a feed", "/v1/uploads?file_name=feed.csv", png.clone(), &[400, 415, 422]),
+        raw("a feed with no delimiter we know", "/v1/uploads?file_name=feed.csv", b"sku^title^price\n1^Mug^12.00\n".to_vec(), &[400, 422]),
+        raw("a feed of a header only", "/v1/uploads?file_name=feed.csv", b"sku,title,price\n".to_vec(), &[400, 422]),
         raw("an empty feed", "/v1/uploads?file_name=feed.csv", Vec::new(), &[400, 422]),
         raw("a workbook that is none", "/v1/uploads?file_name=feed.xlsx", b"PK\x03\x04 not a workbook".to_vec(), &[400, 415, 422]),
+        raw("a picture of 60,000 by 60,000 pixels in 45 bytes", "/v1/media?alt=x", endless_picture(), &[400, 415, 422]),
+        raw("a page for a picture", "/v1/media?alt=x", b"<html><script>alert(1)</script></html>".to_vec(), &[400, 415, 422]),
+        raw("nothing for a picture", "/v1/media?alt=x", Vec::new(), &[400, 415, 422]),
         raw("half a picture", "/v1/media?alt=x", png, &[400, 415, 422]),
         raw("a feed for a picture", "/v1/media?alt=x", b"sku,title\n1,Mug\n".to_vec(), &[400, 415, 422]),
     ]
+}
+
+/// Rows that cannot be sold are told by line, column and reason; the good one among them is on sale.
+async fn feeds_with_bad_rows(seller: &Seller) {
+    let endless = "x".repeat(10 << 20);
+    let feed = format!(
+        "sku,title,price,currency,stock\n1,Good Mug,12.00,USD,5\n2,{endless},12.00,USD,5\n3,Mug,12.00,QQQ,5\n4,Mug,-1.00,USD,5\n5,Mug,12.00,USD,-5\n6,,12.00,USD,5\n"
+    );
+    let upload = text(&seller.upload("feed.csv", feed.into_bytes()).await, "/upload/upload_id");
+    let fields = ["sku", "title", "price", "currency", "stock"];
+    let columns: serde_json::Map<String, Value> = fields.iter().map(|field| ((*field).to_owned(), json!(field))).collect();
+    let done = seller.imported(&seller.import(&upload, &json!({ "columns": columns })).await).await;
+    let report = seller.bytes(&format!("/v1/imports/{}/errors.csv", text(&done, "/import_id"))).await;
+    let report = String::from_utf8(report).unwrap();
+    assert_eq!((&done["created"], &done["rejected"]), (&json!(1), &json!(5)), "{done} {report}");
+    for (line, column) in [(3, "title"), (4, "currency"), (5, "price"), (6, "stock"), (7, "title")] {
+        let told = report.lines().any(|told| told.starts_with(&format!("{line},")) && told.contains(column));
+        assert!(told, "line {line} has something wrong with {column}, but: {report}");
+    }
+    assert!(report.len() < 10_000, "a value is shown shortened");
+}
+
+/// An access token works until its time is over; then it is refused with the way out, which works.
+async fn tokens_end(market: &mut Market) {
+    const ENDS_AFTER: Duration = Duration::from_secs(2);
+    let seconds = ENDS_AFTER.as_secs().to_string();
+    market.restart_with(&[("MARKETHUB__SERVICES__IDENTITY__ACCESS_SECONDS", &seconds)]).await;
+    let account = json!({ "email": "anna@sellers.example", "password": PASSWORD });
+    let session = market.http.post("/v1/auth/sign-in", &Caller::default(), &account).await;
+    let with = |session: &Value| Caller { token: Some(text(session, "/session/access_token")), tenant: None };
+    tokio::time::sleep(ENDS_AFTER + Duration::from_secs(1)).await;
+    let refused = market.http.refused("GET", "/v1/me", &with(&session), &Value::Null, 401).await;
+    assert_eq!((refused.content_type.as_str(), text(&refused.json, "/reason").as_str()), ("application/problem+json", "TOKEN_INVALID"));
+    assert!(text(&refused.json, "/detail").contains("expired"), "{}", refused.json);
+    let mut refresh = text(&session, "/session/refresh_token");
+    eventually("a fresh token to be believed", async || {
+        let session = market.http.post("/v1/auth/refresh", &Caller::default(), &json!({ "refresh_token": refresh })).await;
+        refresh = text(&session, "/session/refresh_token");
+        let answer = market.http.ask("GET", "/v1/me", &with(&session), &Value::Null).await.unwrap();
+        (answer.status == 200).then_some(())
+    })
+    .await;
 }
 
 async fn keys_of_idempotency(http: &Http, seller: &Seller) {

@@ -218,17 +218,22 @@ const REFUSED: std::ops::Range<u16> = 400..500;
 #[tokio::test(flavor = "multi_thread")]
 async fn no_operation_reaches_another_tenants_things() {
     let market = Market::open().await;
+    let victim = market.seller("anna").await;
+    everything_is_refused(&market, &victim).await;
+}
+
+/// Attacks everything of a shop, with things of every kind in it.
+pub(crate) async fn everything_is_refused(market: &Market, victim: &Seller) {
     let http = &market.http;
     let contract = http.get("/openapi.json", &Caller::default()).await;
-    let victim = market.seller("anna").await;
     let competitor = market.seller("mallory").await;
-    let buyer = market.buyer("ada").await;
+    let buyer = market.buyer("bob").await;
     let stranger = market.buyer("eve").await;
-    let things = belongings(&market, &victim, &buyer).await;
+    let things = belongings(market, victim, &buyer).await;
     // What is under way has settled when the money of the parcel has.
     eventually("the seller's money", async || (!list(&victim.get("/v1/seller/balance").await, "/balances").is_empty()).then_some(())).await;
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    let before = state(&victim, &buyer, &things).await;
+    let before = state(victim, &buyer, &things).await;
     let disguised = Caller { tenant: Some(victim.tenant.clone()), ..competitor.caller.clone() };
 
     let (mut sins, mut malformed, mut strikes) = (Vec::new(), Vec::new(), 0);
@@ -271,7 +276,7 @@ async fn no_operation_reaches_another_tenants_things() {
     println!("{strikes} attacks were refused, {} of them for their form:\n{}", malformed.len(), malformed.join("\n"));
     assert!(malformed.len() * 5 < strikes, "too many attacks are not even well-formed");
 
-    let after = state(&victim, &buyer, &things).await;
+    let after = state(victim, &buyer, &things).await;
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(before, after, "the victim's things are as they were");
     }

@@ -16,19 +16,14 @@ const FEEDS: [(&str, u32, u32); 6] = [
     ("buy", 586, 1_076),
 ];
 
-fn data() -> Option<PathBuf> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    if root.is_dir() {
-        Some(root)
-    } else {
-        eprintln!("left out: the real data is not here");
-        None
-    }
+fn data() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data")
 }
 
 #[tokio::test]
+#[ignore = "needs ../shared/data, which is no part of the project; the launcher runs it where that is"]
 async fn every_row_of_the_real_feeds_is_accounted_for() {
-    let Some(data) = data() else { return };
+    let data = data();
     let mut shop = open().await;
     for (name, sellable, rows) in FEEDS {
         shop.become_another_seller();
@@ -44,8 +39,9 @@ async fn every_row_of_the_real_feeds_is_accounted_for() {
 }
 
 #[tokio::test]
+#[ignore = "needs ../shared/data, which is no part of the project; the launcher runs it where that is"]
 async fn the_real_taxonomy_is_loaded() {
-    let Some(data) = data() else { return };
+    let data = data();
     let shop = open().await;
     for (part, rows) in [("categories", 10_282), ("attributes", 2_265), ("values", 18_448)] {
         let content = std::fs::read(data.join(format!("taxonomy-shopify/{part}.tsv.zst"))).unwrap();

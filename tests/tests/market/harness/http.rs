@@ -23,6 +23,7 @@ pub(crate) struct Http {
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) content_type: String,
     pub(crate) bytes: Vec<u8>,
     /// Null when the answer is no JSON.
     pub(crate) json: Value,
@@ -64,9 +65,10 @@ impl Http {
         }
         let response = request.body(body).send().await?;
         let status = response.status().as_u16();
+        let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let bytes = response.bytes().await?.to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or_default();
-        Ok(Answer { status, bytes, json })
+        Ok(Answer { status, content_type, bytes, json })
     }
 
     /// Opens a stream: its status, and what comes until it ends.

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use kit_db::Embedded;
 use serde_json::{Value, json};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
 use tempfile::TempDir;
 
 use super::people::{self, Buyer, PASSWORD, Seller};
-use super::process::{self, Process, free_port};
+use super::process::{self, Process, World, free_port};
 use super::{Caller, Http, eventually, list, number, text};
 
 const OPERATOR: &str = "operator@test.example";
@@ -26,15 +28,29 @@ struct Node {
     config: PathBuf,
     arguments: Vec<String>,
     base: String,
+    world: Option<World>,
     process: Process,
+}
+
+impl Node {
+    fn start(config: PathBuf, ports: &Ports, arguments: Vec<String>, world: Option<World>) -> Self {
+        let process = Process::serve(&config, &arguments, &[], world.as_ref());
+        Self { config, arguments, base: format!("http://127.0.0.1:{}", ports.http), world, process }
+    }
+
+    fn restart(&mut self, environment: &[(&str, &str)]) {
+        self.process = Process::serve(&self.config, &self.arguments, environment, self.world.as_ref());
+    }
 }
 
 pub(crate) struct Market {
     // Dropped in this order: processes before the database and the directory they use.
     nodes: Vec<Node>,
-    _database: Option<Embedded>,
-    dir: TempDir,
+    database: Option<Embedded>,
+    _dir: TempDir,
     pub(crate) http: Http,
+    /// Where the first process takes gRPC.
+    pub(crate) grpc: String,
     pub(crate) operator: Caller,
     pub(crate) sandbox: Sandbox,
 }
@@ -45,27 +61,28 @@ pub(crate) struct Sandbox {
     key: Caller,
 }
 
-struct Ports {
-    http: u16,
-    grpc: u16,
-    sandbox: u16,
+#[derive(Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) http: u16,
+    pub(crate) grpc: u16,
+    pub(crate) sandbox: u16,
 }
 
 impl Ports {
-    fn free() -> Self {
+    pub(crate) fn free() -> Self {
         Self { http: free_port(), grpc: free_port(), sandbox: free_port() }
     }
 }
 
-fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     use std::os::unix::fs::PermissionsExt;
     // PostgreSQL may run as another user, who has to get in.
     tempfile::Builder::new().prefix("markethub-test-").permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap()
 }
 
 /// Quick password hashes and no rate limits: tests are a crowd at one address.
-fn configure(file: &Path, ports: &Ports, database: &str) {
-    let data = file.with_extension("data");
+pub(crate) fn configure(file: &Path, ports: &Ports, database: &str) {
+    let data = data_of(file);
     let text = format!(
         r#"
 data_dir = "{data}"
@@ -97,19 +114,39 @@ secret_key = "{SANDBOX_KEY}"
     fs::write(file, text).unwrap();
 }
 
-fn node(config: PathBuf, ports: &Ports, arguments: Vec<String>) -> Node {
-    let process = Process::serve(&config, &arguments);
-    Node { config, arguments, base: format!("http://127.0.0.1:{}", ports.http), process }
+/// The data directory of a configuration.
+pub(crate) fn data_of(config: &Path) -> PathBuf {
+    config.with_extension("data")
 }
 
 impl Market {
     /// Everything in one process.
     pub(crate) async fn open() -> Self {
+        Self::open_on(None).await
+    }
+
+    /// The same with its data on a disk of this size.
+    pub(crate) async fn open_on_a_disk_of(mib: u32) -> Self {
+        Self::open_on(Some(mib)).await
+    }
+
+    async fn open_on(disk_mib: Option<u32>) -> Self {
         let (dir, ports) = (directory(), Ports::free());
         let config = dir.path().join("market.toml");
         configure(&config, &ports, "");
-        let nodes = vec![node(config, &ports, Vec::new())];
+        let world = disk_mib.map(|mib| {
+            let mounted = data_of(&config);
+            fs::create_dir(&mounted).unwrap();
+            World { mounted, mib }
+        });
+        let nodes = vec![Node::start(config, &ports, Vec::new(), world)];
         Self::started(dir, nodes, None, &ports).await
+    }
+
+    /// Everything in one process, configured before.
+    pub(crate) async fn on(dir: TempDir, config: PathBuf, ports: &Ports) -> Self {
+        let nodes = vec![Node::start(config, ports, Vec::new(), None)];
+        Self::started(dir, nodes, None, ports).await
     }
 
     /// Two processes on one database: orders, payments and fulfillment in the second.
@@ -127,7 +164,7 @@ impl Market {
         {
             let config = dir.path().join(format!("{name}.toml"));
             configure(&config, ports, &url);
-            nodes.push(node(config, ports, arguments));
+            nodes.push(Node::start(config, ports, arguments, None));
         }
         // The sandbox runs where payments are.
         let ports = Ports { sandbox: second.sandbox, ..first };
@@ -136,14 +173,41 @@ impl Market {
 
     async fn started(dir: TempDir, nodes: Vec<Node>, database: Option<Embedded>, ports: &Ports) -> Self {
         let http = Http::new(&format!("http://127.0.0.1:{}", ports.http));
+        let grpc = format!("http://127.0.0.1:{}", ports.grpc);
         let sandbox = Http::new(&format!("http://127.0.0.1:{}", ports.sandbox));
         let sandbox = Sandbox { http: sandbox, key: Caller { token: Some(SANDBOX_KEY.to_owned()), tenant: None } };
-        let mut market = Self { nodes, _database: database, dir, http, operator: Caller::default(), sandbox };
+        let mut market = Self { nodes, database, _dir: dir, http, grpc, operator: Caller::default(), sandbox };
         market.ready().await;
-        let config = market.nodes[0].config.clone();
-        tokio::task::spawn_blocking(move || process::run(&config, &["operator", OPERATOR], PASSWORD)).await.unwrap();
+        market.command(&["operator", OPERATOR], PASSWORD).await;
         market.sign_operator_in().await;
         market
+    }
+
+    /// Runs a command of the binary on this market, which must succeed, and returns what it printed.
+    pub(crate) async fn command(&self, arguments: &[&str], input: &str) -> String {
+        let config = self.nodes[0].config.clone();
+        let (arguments, input): (Vec<String>, String) = (arguments.iter().map(ToString::to_string).collect(), input.to_owned());
+        tokio::task::spawn_blocking(move || process::run(&config, &arguments, &input)).await.unwrap()
+    }
+
+    /// The same for a command that may fail.
+    pub(crate) async fn attempt(&self, arguments: &[&str]) -> std::process::Output {
+        let config = self.nodes[0].config.clone();
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        tokio::task::spawn_blocking(move || process::attempt(&config, &arguments, &[], None)).await.unwrap()
+    }
+
+    /// The database as its owner sees it.
+    pub(crate) async fn database(&self) -> PgConnection {
+        let own = PgConnectOptions::new_without_pgpass().socket(self.data().join("pg/run")).username("postgres").database("markethub");
+        self.database.as_ref().map_or(own, Embedded::owner).connect().await.unwrap()
+    }
+
+    /// The first process's data directory, as that process sees it.
+    pub(crate) fn data(&self) -> PathBuf {
+        let node = &self.nodes[0];
+        let data = data_of(&node.config);
+        if node.world.is_some() { node.process.sees(&data) } else { data }
     }
 
     pub(crate) async fn sign_operator_in(&mut self) {
@@ -189,21 +253,24 @@ impl Market {
     }
 
     pub(crate) async fn restart_second(&mut self) {
-        let node = &mut self.nodes[1];
-        node.process = Process::serve(&node.config, &node.arguments);
+        self.nodes[1].restart(&[]);
         self.ready().await;
     }
 
     /// Kills the database server, with its process going on.
     pub(crate) fn kill_database(&self) {
-        let pid = fs::read_to_string(self.dir.path().join("market.data/pg/data/postmaster.pid")).unwrap();
+        let pid = fs::read_to_string(self.data().join("pg/data/postmaster.pid")).unwrap();
         let killed = std::process::Command::new("kill").args(["-KILL", pid.lines().next().unwrap().trim()]).status().unwrap();
         assert!(killed.success());
     }
 
     pub(crate) async fn restart(&mut self) {
+        self.restart_with(&[]).await;
+    }
+
+    pub(crate) async fn restart_with(&mut self, environment: &[(&str, &str)]) {
         for node in &mut self.nodes {
-            node.process = Process::serve(&node.config, &node.arguments);
+            node.restart(environment);
         }
         self.ready().await;
     }
@@ -214,7 +281,12 @@ impl Market {
 
     /// A shop of this name, open for business.
     pub(crate) async fn seller(&self, name: &str) -> Seller {
-        Seller::open(&self.http, &self.operator, name).await
+        self.applicant(name).await.admitted(&self.operator).await
+    }
+
+    /// A shop that waits for the operator's word.
+    pub(crate) async fn applicant(&self, name: &str) -> Seller {
+        Seller::applied(&self.http, name).await
     }
 
     /// Somebody without an account.

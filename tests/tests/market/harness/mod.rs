@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub(crate) use http::{Answer, Caller, Http};
-pub(crate) use market::Market;
-pub(crate) use people::{Buyer, Goods, Seller, address};
+pub(crate) use market::{Market, Ports, configure, data_of, directory};
+pub(crate) use people::{Buyer, Goods, PASSWORD, Seller, address};
+pub(crate) use process::{World, attempt};
 
 /// What takes longer than this does not happen. Generous, because tests share their machine.
 const PATIENCE: Duration = Duration::from_secs(60);

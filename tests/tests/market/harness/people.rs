@@ -26,12 +26,13 @@ pub(crate) struct Goods {
 #[derive(Debug, Clone)]
 pub(crate) struct Seller {
     http: Http,
+    email: String,
     pub(crate) caller: Caller,
     pub(crate) tenant: String,
 }
 
 impl Seller {
-    pub(super) async fn open(http: &Http, operator: &Caller, name: &str) -> Self {
+    pub(super) async fn applied(http: &Http, name: &str) -> Self {
         let email = format!("{name}@sellers.example");
         let account = json!({ "email": email, "password": PASSWORD, "name": name });
         let session = http.post("/v1/auth/sign-up", &Caller::default(), &account).await;
@@ -39,9 +40,13 @@ impl Seller {
         let business = json!({ "legal_name": format!("{name} Ltd"), "contact_email": email, "address": "1 Market Street, Springfield" });
         let application = json!({ "store_name": format!("Shop of {name}"), "business": business, "country": "US", "currency": "USD", "plan": "pro" });
         let tenant = text(&http.post("/v1/tenants", &person, &application).await, "/tenant/tenant_id");
-        http.post(&format!("/v1/tenants/{tenant}/approve"), operator, &json!({})).await;
-        let person = sign_in(http, &email).await;
-        let seller = Self { http: http.clone(), caller: Caller { tenant: Some(tenant.clone()), ..person }, tenant };
+        Self { http: http.clone(), email, caller: Caller { tenant: Some(tenant.clone()), ..person }, tenant }
+    }
+
+    pub(crate) async fn admitted(self, operator: &Caller) -> Self {
+        self.http.post(&format!("/v1/tenants/{}/approve", self.tenant), operator, &json!({})).await;
+        let person = sign_in(&self.http, &self.email).await;
+        let seller = Self { caller: Caller { tenant: self.caller.tenant.clone(), ..person }, ..self };
         // The shop has ways to ship as soon as its approval reached fulfillment.
         eventually("the new shop's shipping methods", async || {
             (!list(&seller.get("/v1/seller/shipping-methods").await, "/methods").is_empty()).then_some(())
@@ -105,6 +110,10 @@ impl Seller {
         assert!(slip.bytes.starts_with(b"%PDF-"), "the packing slip is a PDF");
         let sent = self.post(&format!("{at}/ship"), &json!({ "carrier": "Test Post", "tracking_number": "TP 1" })).await;
         text(&sent, "/fulfillment_order/shipments/0/shipment_id")
+    }
+
+    pub(crate) async fn bytes(&self, path: &str) -> Vec<u8> {
+        self.http.bytes("GET", path, &self.caller, "", Vec::new()).await.bytes
     }
 
     pub(crate) async fn upload(&self, name: &str, content: Vec<u8>) -> Value {

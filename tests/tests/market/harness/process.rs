@@ -3,8 +3,9 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -37,9 +38,39 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// A world of its own for a process: what is mounted there is seen by it and its children only, and gone with them.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) mounted: PathBuf,
+    pub(crate) mib: u32,
+}
+
+impl World {
+    /// What starts a program in this world. Without root, a user namespace gives the right to mount, and a second one the own user back.
+    fn launcher(&self) -> Command {
+        let mut command = Command::new("/usr/bin/unshare");
+        let own = fs::metadata("/proc/self").unwrap();
+        let (user, group) = (own.uid(), own.gid());
+        let back = if user == 0 { String::new() } else { format!("/usr/bin/unshare --user --map-user={user} --map-group={group} ") };
+        if user != 0 {
+            command.args(["--user", "--map-root-user"]);
+        }
+        let script = format!("/bin/mount -t tmpfs -o size={}m,mode=755 tmpfs {} && exec {back}\"$@\"", self.mib, self.mounted.display());
+        command.args(["--mount", "/bin/sh", "-c", &script, "sh"]);
+        command
+    }
+}
+
 /// The binary with none of the surrounding configuration.
-fn command(config: &Path) -> Command {
-    let mut command = Command::new(binary());
+fn command(config: &Path, world: Option<&World>) -> Command {
+    let mut command = match world {
+        None => Command::new(binary()),
+        Some(world) => {
+            let mut command = world.launcher();
+            command.arg(binary());
+            command
+        }
+    };
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MARKETHUB__") || name == "DATABASE_URL" {
             command.env_remove(name);
@@ -50,12 +81,17 @@ fn command(config: &Path) -> Command {
 }
 
 /// Runs a command of the binary to its end and returns what it printed.
-pub(crate) fn run(config: &Path, arguments: &[&str], input: &str) -> String {
-    let mut child = command(config).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+pub(crate) fn run(config: &Path, arguments: &[String], input: &str) -> String {
+    let mut child = command(config, None).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "markethub {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs a command of the binary that may fail.
+pub(crate) fn attempt(config: &Path, arguments: &[String], environment: &[(&str, &str)], world: Option<&World>) -> Output {
+    command(config, world).args(arguments).envs(environment.iter().copied()).stdin(Stdio::null()).output().unwrap()
 }
 
 /// A serving process; stopped when dropped.
@@ -65,12 +101,18 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn serve(config: &Path, arguments: &[String]) -> Self {
+    pub(crate) fn serve(config: &Path, arguments: &[String], environment: &[(&str, &str)], world: Option<&World>) -> Self {
         let log = config.with_extension("log");
         let output = File::options().create(true).append(true).open(&log).unwrap();
-        let child =
-            command(config).arg("serve").args(arguments).stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
+        let mut command = command(config, world);
+        command.arg("serve").args(arguments).envs(environment.iter().copied());
+        let child = command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
         Self { child, log }
+    }
+
+    /// A path as this process sees it.
+    pub(crate) fn sees(&self, path: &Path) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.child.id())).join(path.strip_prefix("/").unwrap())
     }
 
     /// As a power cut would: nothing is finished, nothing is closed.
