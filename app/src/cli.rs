@@ -117,6 +117,10 @@ pub(crate) enum TenantCommand {
 pub(crate) enum Eval {
     /// The models of recommendations, on `rec-gowalla` and `rec-sessions`.
     Recommendations,
+    /// Products looked up as other shops call them, with and without typing errors, and rated results, on `offers` and `search-chorus-icecat`.
+    Search(bench::eval::EvalArgs),
+    /// The same products found in two shops of `offers`: each is the other's first hit.
+    Matching(bench::eval::EvalArgs),
 }
 
 #[derive(Debug, Args)]

@@ -64,12 +64,22 @@ impl Serving {
     }
 
     /// Serves until a signal or a failure, then drains: no new work, what is under way is finished, then the storage is closed.
-    pub(crate) async fn until_stopped(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn until_stopped(self) -> anyhow::Result<()> {
+        self.while_doing(std::future::pending()).await
+    }
+
+    /// Serves until the work is done, or as long as `until_stopped` does; whichever is first.
+    pub(crate) async fn while_doing(mut self, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+        let mut done = Ok(());
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let failed = tokio::select! {
             _ = interrupt.recv() => None,
             _ = terminate.recv() => None,
             ended = self.tasks.join_next() => Some(ended),
+            worked = work => {
+                done = worked;
+                None
+            }
         };
         tracing::info!("stopping: finishing what is under way");
         // Streams and background work end first; they would hold the listeners open.
@@ -84,7 +94,7 @@ impl Serving {
         self.market.house.stop().await;
         tracing::info!("stopped");
         match failed {
-            None | Some(None) => Ok(()),
+            None | Some(None) => done,
             Some(Some(ended)) => ended.context("a listener panicked")?.and_then(|()| bail!("a listener ended by itself")),
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod demo;
 mod engine;
+pub mod eval;
 mod http;
 mod market;
 mod plot;

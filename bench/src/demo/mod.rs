@@ -9,6 +9,8 @@ mod picture;
 mod shops;
 mod visits;
 
+pub(crate) use shops::open_shop;
+
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -86,9 +88,9 @@ async fn account(http: &Http, email: &str, name: &str) -> anyhow::Result<Caller>
     Ok(Caller { token: Some(text(&session, "/session/access_token")?), tenant: None })
 }
 
-/// A reproducible sequence of numbers (splitmix64); chance in the demo comes from nowhere else.
+/// A reproducible sequence of numbers (splitmix64); chance in the demo and in typing errors comes from nowhere else.
 #[derive(Debug, Clone)]
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -99,11 +101,11 @@ impl Dice {
     }
 
     /// A number below `limit`.
-    fn below(&mut self, limit: u32) -> u32 {
+    pub(crate) fn below(&mut self, limit: u32) -> u32 {
         u32::try_from(self.next() % u64::from(limit.max(1))).unwrap_or_default()
     }
 
-    fn one_of<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
+    pub(crate) fn one_of<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
         let at = self.below(u32::try_from(list.len()).unwrap_or(1));
         list.get(usize::try_from(at).unwrap_or_default())
     }

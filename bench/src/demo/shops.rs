@@ -30,21 +30,25 @@ pub(super) async fn open(http: &Http, operator: &Caller) -> anyhow::Result<Vec<C
 }
 
 async fn open_one(http: &Http, operator: &Caller, number: usize) -> anyhow::Result<Caller> {
-    let email = seller(number);
     let name = shop_name(number).context("more shops than names")?;
-    let person = account(http, &email, &format!("Seller {number}")).await?;
+    open_shop(http, operator, &seller(number), &format!("Seller {number}"), name).await
+}
+
+/// Opens a shop unless it is open already; its owner, acting for it.
+pub(crate) async fn open_shop(http: &Http, operator: &Caller, email: &str, owner: &str, name: &str) -> anyhow::Result<Caller> {
+    let person = account(http, email, owner).await?;
     let mine = http.get("/v1/me/tenants", &person).await?;
     let known = mine.pointer("/tenants/0/tenant").cloned();
     let tenant = match known {
         Some(tenant) => tenant,
-        None => apply(http, &person, name, &email).await?,
+        None => apply(http, &person, name, email).await?,
     };
     let id = text(&tenant, "/tenant_id")?;
     if text(&tenant, "/state")? != "active" {
         http.post(&format!("/v1/tenants/{id}/approve"), operator, &json!({})).await.with_context(|| format!("cannot approve {name}"))?;
     }
     // The permissions of the new role come with a new sign-in.
-    let person = account(http, &email, "").await?;
+    let person = account(http, email, "").await?;
     Ok(Caller { tenant: Some(id), ..person })
 }
 

@@ -1,6 +1,7 @@
 //! Queries over a real index, without the service around it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api_catalog::{Attribute, ProductId, ProductSnapshot, Variant, VariantId};
 use kit_core::{TenantId, Time};
@@ -15,8 +16,12 @@ use crate::index::home::{Home, commit};
 use crate::model::{Stock, Store, Stored};
 use crate::query::collect::{Collect, Collected, Filters, Sort, Weights};
 use crate::query::cursor::After;
+use crate::flows::comparing::{Asked, likenesses, put_in_order};
 use crate::query::plan::{Plan, Reader, Synonyms};
-use crate::query::spelling::Spelling;
+use crate::query::profile::Profile;
+use crate::query::rank::compares;
+use crate::query::spelling::Vocabulary;
+use crate::query::walk::{Walk, Walked};
 use crate::text;
 
 const HEAP: usize = 15_000_000;
@@ -90,7 +95,7 @@ impl Item {
 struct Shelf {
     home: Home,
     searcher: Searcher,
-    spelling: Spelling,
+    vocabulary: Vocabulary,
     synonyms: Synonyms,
     _folder: tempfile::TempDir,
 }
@@ -106,24 +111,34 @@ impl Shelf {
         commit(&mut writer, 7).unwrap();
         home.reload().unwrap();
         let searcher = home.live().searcher();
-        let spelling = Spelling::of(&searcher, home.fields.words).unwrap();
-        Self { home, searcher, spelling, synonyms: Synonyms::new(), _folder: folder }
+        let vocabulary = Vocabulary::of(&searcher, &home.fields).unwrap();
+        Self { home, searcher, vocabulary, synonyms: Synonyms::new(), _folder: folder }
     }
 
     fn plan(&self, query: &str) -> Plan {
-        Reader { searcher: &self.searcher, fields: &self.home.fields, spelling: &self.spelling, synonyms: &self.synonyms, max_words: 24 }.plan(query)
+        Reader { searcher: &self.searcher, fields: &self.home.fields, spelling: &self.vocabulary.spelling, synonyms: &self.synonyms, max_words: 24 }.plan(query)
+    }
+
+    fn walk(&self, query: &str, collect: &Collect) -> Walked {
+        let plan = self.plan(query);
+        let asked = Asked::of(query, &plan, &self.vocabulary.lexicon);
+        let comparing = collect.sort == Sort::Relevance && compares(asked.words) && collect.after.is_none_or(After::is_compared);
+        let candidates = if comparing { collect.clone().with_candidates() } else { collect.clone() };
+        let walk = Walk { searcher: &self.searcher, plan: &plan, conditions: &[] };
+        let each = plan.shares().into_iter().map(|share| walk.collect(share, &candidates).unwrap());
+        let mut walked = each.reduce(|kept, next| if kept.found.total > 0 { kept } else { next }).unwrap();
+        if comparing {
+            let profile = |address| Ok(Arc::new(Profile::of_card(&self.card(address), &self.vocabulary.lexicon)));
+            let like = likenesses(&self.searcher, self.home.fields.description, &asked, &walked.found.top, profile).unwrap();
+            put_in_order(&asked, &mut walked.found.top, &like);
+            walked.found.top.retain(|found| collect.after.is_none_or(|after| after.precedes(found)));
+            walked.found.top.truncate(collect.limit);
+        }
+        walked
     }
 
     fn collect(&self, query: &str, collect: &Collect) -> Collected {
-        let plan = self.plan(query);
-        let mut found = Collected::default();
-        for step in plan.relaxations() {
-            found = self.searcher.search(&*plan.query(step, &[]), collect).unwrap();
-            if found.total > 0 {
-                break;
-            }
-        }
-        found
+        self.walk(query, collect).found
     }
 
     fn card(&self, address: tantivy::DocAddress) -> Card {
@@ -143,7 +158,7 @@ impl Shelf {
     /// Listings that have every word of the query.
     fn strictly(&self, query: &str) -> Vec<String> {
         let plan = self.plan(query);
-        self.titles(&self.searcher.search(&*plan.query(usize::MAX, &[]), &all()).unwrap())
+        self.titles(&self.searcher.search(&*plan.strict(&[]), &all()).unwrap())
     }
 }
 
@@ -304,7 +319,7 @@ fn pages_neither_repeat_nor_skip() {
             assert_eq!(page.total, 60);
             paged.extend(page.top.iter().map(|hit| hit.id));
             match page.top.last() {
-                Some(last) => after = Some(After { key: last.key, id: last.id, required: 1, question: 0 }),
+                Some(last) => after = Some(After { key: last.key, id: last.id, step: 0, question: 0 }),
                 None => break,
             }
         }
@@ -334,53 +349,4 @@ fn an_index_remembers_its_revision_and_a_damaged_one_is_begun_anew() {
     assert_eq!(Home::open(root).unwrap().live().revision(), 0);
 }
 
-/// Rows of a CSV file of the development data by their id; none when the data are not there.
-fn offers(name: &str) -> Option<Vec<BTreeMap<String, String>>> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/offers").join(name);
-    let mut reader = csv::Reader::from_path(path).ok()?;
-    Some(reader.deserialize().filter_map(Result::ok).collect())
-}
-
-/// How often the right offer of the other shop comes first when its title is searched for.
-#[test]
-#[ignore = "measures quality on development data that is not part of the project"]
-fn recall_of_the_same_product_in_another_shop() {
-    for (from, to) in [("walmart", "amazon"), ("abt", "buy"), ("amazon-software", "google-software")] {
-        let (Some(asked), Some(offered), Some(pairs)) =
-            (offers(&format!("{from}.csv")), offers(&format!("{to}.csv")), offers(&format!("{from}--{to}.dev.csv")))
-        else {
-            return;
-        };
-        let text = |row: &BTreeMap<String, String>, names: &[&str]| names.iter().find_map(|name| row.get(*name)).cloned().unwrap_or_default();
-        let items: Vec<Item> = offered
-            .iter()
-            .map(|row| {
-                let mut item = item(&text(row, &["title", "name"]), &text(row, &["brand", "manufacturer"]), 100);
-                item.description = text(row, &["description"]);
-                item
-            })
-            .collect();
-        let started = std::time::Instant::now();
-        let shelf = Shelf::of(&items);
-        let indexed = started.elapsed();
-        let mut right: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for pair in &pairs {
-            right.entry(pair[&format!("{from}_id")].clone()).or_default().push(pair[&format!("{to}_id")].clone());
-        }
-        let started = std::time::Instant::now();
-        let mut first = 0;
-        for (asked_id, answers) in &right {
-            let Some(row) = asked.iter().find(|row| row["id"] == *asked_id) else { continue };
-            let found = shelf.collect(&text(row, &["title", "name"]), &Collect { limit: 10, ..all() });
-            let best = found.top.first().and_then(|hit| usize::try_from(hit.id).ok()).and_then(|number| offered.get(number - 1));
-            first += usize::from(best.is_some_and(|best| answers.contains(&best["id"])));
-        }
-        let each = started.elapsed() / u32::try_from(right.len()).unwrap();
-        println!(
-            "{from} → {to}: R@1 {:.3} of {} queries, {} offers indexed in {indexed:?}, {each:?} a query",
-            f64::from(u32::try_from(first).unwrap()) / f64::from(u32::try_from(right.len()).unwrap()),
-            right.len(),
-            offered.len()
-        );
-    }
-}
+mod quality;

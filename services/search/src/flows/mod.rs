@@ -1,5 +1,6 @@
 //! The stories: searching, suggesting, showing a listing, synonyms, and what is watched in the background.
 
+pub(crate) mod comparing;
 pub(crate) mod listing;
 pub(crate) mod searching;
 pub(crate) mod suggesting;
@@ -25,7 +26,8 @@ use crate::index::document::Card;
 use crate::index::feeder::Feeder;
 use crate::index::home::Home;
 use crate::query::plan::Synonyms;
-use crate::query::spelling::Spelling;
+use crate::query::profile::Profile;
+use crate::query::spelling::Vocabulary;
 use listing::CachedListing;
 use searching::Answer;
 
@@ -48,10 +50,12 @@ pub(crate) struct Inner {
     pub(crate) answers: Cache<Vec<u8>, Answer>,
     /// Documents of a segment never change, so a card stays right as long as its segment exists.
     cards: Cache<(SegmentId, u32), Arc<Card>>,
+    /// Names taken apart for comparison.
+    pub(crate) profiles: Cache<(SegmentId, u32), Arc<Profile>>,
     pub(crate) listings: Cache<ProductId, CachedListing>,
     /// Products that changed lately, and in which transaction.
     pub(crate) changed: Cache<ProductId, i64>,
-    spelling: RwLock<Arc<Spelling>>,
+    vocabulary: RwLock<Arc<Vocabulary>>,
     synonyms: RwLock<Arc<Synonyms>>,
     popular: RwLock<Arc<Vec<String>>>,
     /// Queries to be written down: how often, how many found.
@@ -70,9 +74,10 @@ impl Search {
                 .time_to_live(Duration::from_secs(config.answer_cache_seconds))
                 .build(),
             cards: Cache::new(config.hit_cache_entries),
+            profiles: Cache::new(config.hit_cache_entries),
             listings: Cache::builder().max_capacity(config.listing_cache_entries).time_to_live(LISTING_FOR).build(),
             changed: Cache::builder().time_to_live(CHANGED_FOR).build(),
-            spelling: RwLock::default(),
+            vocabulary: RwLock::default(),
             synonyms: RwLock::default(),
             popular: RwLock::default(),
             noted: Mutex::default(),
@@ -85,8 +90,8 @@ impl Search {
         }))
     }
 
-    pub(crate) fn spelling(&self) -> Arc<Spelling> {
-        Arc::clone(&self.0.spelling.read().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn vocabulary(&self) -> Arc<Vocabulary> {
+        Arc::clone(&self.0.vocabulary.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn synonyms(&self) -> Arc<Synonyms> {
@@ -98,8 +103,12 @@ impl Search {
         Arc::clone(&self.0.popular.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn set_spelling(&self, spelling: Spelling) {
-        *self.0.spelling.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(spelling);
+    pub(crate) fn set_vocabulary(&self, vocabulary: Vocabulary) {
+        if !self.vocabulary().lexicon.is_like(&vocabulary.lexicon) {
+            self.0.profiles.invalidate_all();
+            self.0.answers.invalidate_all();
+        }
+        *self.0.vocabulary.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(vocabulary);
     }
 
     pub(crate) fn set_synonyms(&self, synonyms: Synonyms) {

@@ -6,18 +6,22 @@ use std::time::Instant;
 use api_search as api;
 use kit_core::Currency;
 use prost::Message;
-use tantivy::query::EnableScoring;
+use tantivy::query::{ConstScoreQuery, EnableScoring, Query, TermQuery};
+use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, Searcher, Term};
 
 use super::Search;
+use super::comparing::{Asked, put_in_order};
 use crate::error::Error;
 use crate::index::document::{Card, brand_hash, key_hash, value_hash};
 use crate::index::feeder::blocking;
-use crate::query::collect::{Collect, Collected, Filters, Found, Sort, Tally, Weights};
+use crate::query::collect::{Collect, Filters, Found, Sort, Tally, Weights};
 use crate::query::cursor::After;
 use crate::query::facets::{Naming, Selected};
 use crate::query::plan::{Plan, Reader};
+use crate::query::rank::compares;
 use crate::query::spelling::Spelling;
+use crate::query::walk::{Walk, Walked};
 use crate::text;
 
 const DEFAULT_LIMIT: usize = 20;
@@ -67,31 +71,39 @@ impl Search {
     fn answer(&self, request: &api::SearchRequest) -> Result<api::SearchResponse, Error> {
         let attributes = attributes(&request.attributes)?;
         let searcher = self.0.home.live().searcher();
-        let (spelling, synonyms) = (self.spelling(), self.synonyms());
+        let (vocabulary, synonyms) = (self.vocabulary(), self.synonyms());
         let reader = Reader {
             searcher: &searcher,
             fields: &self.0.home.fields,
-            spelling: &spelling,
+            spelling: &vocabulary.spelling,
             synonyms: &synonyms,
             max_words: self.0.config.query_words,
         };
         let plan = reader.plan(&request.query);
         let question = question(request);
         let after = after(&request.cursor, question)?;
+        let asked = Asked::of(&request.query, &plan, &vocabulary.lexicon);
         let collect = self.collect(request, &attributes, after)?;
+        let comparing = collect.sort == Sort::Relevance && compares(asked.words) && after.is_none_or(After::is_compared);
+        let collect = if comparing { collect.with_candidates() } else { collect };
         let conditions = self.conditions(request);
-        let steps = after.map_or_else(|| plan.relaxations(), |after| vec![usize::try_from(after.required).unwrap_or(usize::MAX)]);
-        let mut required = 0;
-        let mut found = Collected::default();
-        for step in steps {
-            required = step;
-            found = searcher.search(&*plan.query(step, &conditions), &collect)?;
-            if found.total > 0 {
+        let walk = Walk { searcher: &searcher, plan: &plan, conditions: &conditions };
+        let mut walked = Walked::default();
+        let mut step = 0;
+        for (tried, share) in (0..).zip(plan.shares()).filter(|(tried, _)| after.is_none_or(|after| after.step == *tried)) {
+            step = tried;
+            walked = walk.collect(share, &collect)?;
+            if walked.found.total > 0 {
                 break;
             }
         }
-        let page = Page { searcher: &searcher, plan: &plan, found, required, question };
-        self.shown(request, &attributes, &collect, &spelling, page)
+        if comparing {
+            let likenesses = self.likenesses(&searcher, &asked, &walked.found.top)?;
+            put_in_order(&asked, &mut walked.found.top, &likenesses);
+            walked.found.top.retain(|found| after.is_none_or(|after| after.precedes(found)));
+        }
+        let page = Page { searcher: &searcher, plan: &plan, asked: comparing.then_some(&asked), walked, step, question };
+        self.shown(request, &attributes, &collect, &vocabulary.spelling, page)
     }
 
     fn shown(
@@ -102,20 +114,19 @@ impl Search {
         spelling: &Spelling,
         page: Page<'_>,
     ) -> Result<api::SearchResponse, Error> {
-        let Page { searcher, plan, mut found, required, question } = page;
-        let relaxed = found.total > 0 && required < plan.clauses.len();
+        let Page { searcher, plan, asked, walked: Walked { mut found, complete }, step, question } = page;
+        let relaxed = found.total > 0 && !complete;
         let wanted = limit(request.limit);
         let more = found.top.len() > wanted;
         found.top.truncate(wanted);
         let last = found.top.last().filter(|_| more);
-        let next_cursor =
-            last.map(|last| After { key: last.key, id: last.id, required: u32::try_from(required).unwrap_or(u32::MAX), question }.write());
+        let next_cursor = last.map(|last| After { key: last.key, id: last.id, step, question }.write());
         let dropped_words = match found.top.first() {
             // What the best hit does not have.
             Some(best) if relaxed => matches(searcher, plan, best)?.into_iter().filter(|(_, score)| score.is_none()).map(|(word, _)| word).collect(),
             _ => Vec::new(),
         };
-        let explained = Some(plan).filter(|_| request.explain);
+        let explained = Some((plan, asked)).filter(|_| request.explain);
         let hits = found.top.iter().map(|hit| self.hit(searcher, hit, collect.sort, explained)).collect::<Result<_, _>>()?;
         let facets = if request.facets { self.naming(request, attributes, collect, searcher).facets(&found.counts)? } else { Vec::new() };
         let corrected = plan.corrected().filter(|_| found.total > 0);
@@ -133,21 +144,27 @@ impl Search {
         })
     }
 
-    fn hit(&self, searcher: &Searcher, found: &Found, sort: Sort, explained: Option<&Plan>) -> Result<api::Hit, Error> {
+    fn hit(&self, searcher: &Searcher, found: &Found, sort: Sort, explained: Option<(&Plan, Option<&Asked<'_>>)>) -> Result<api::Hit, Error> {
         let mut hit = self.card(searcher, found.address)?.hit.clone().unwrap_or_default();
         if sort != Sort::Relevance {
             return Ok(hit);
         }
-        hit.score = f64::from(found.score());
-        if let Some(plan) = explained {
+        hit.score = found.score();
+        if let Some((plan, asked)) = explained {
             let words = matches(searcher, plan, found)?;
             let told = words.into_iter().map(|(word, score)| score.map_or_else(|| format!("{word} not found"), |score| format!("{word} {score:.2}")));
-            let part = |name: &str, value: f32, detail: String| api::ScorePart { name: name.to_owned(), value: f64::from(value), detail };
+            let part = |name: &str, value: f64, detail: String| api::ScorePart { name: name.to_owned(), value, detail };
             hit.explanation = vec![
-                part("text", found.text, told.collect::<Vec<_>>().join(", ")),
-                part("availability", found.availability, "1 when some variant can be bought now".to_owned()),
-                part("freshness", found.freshness, "fades from the day it was listed".to_owned()),
+                part("text", f64::from(found.text), told.collect::<Vec<_>>().join(", ")),
+                part("availability", f64::from(found.availability), "1 when some variant can be bought now".to_owned()),
+                part("freshness", f64::from(found.freshness), "fades from the day it was listed".to_owned()),
             ];
+            if let Some(asked) = asked.filter(|_| found.is_compared())
+                && let Some(like) = self.likenesses(searcher, asked, std::slice::from_ref(found))?.first()
+            {
+                let parts = like.parts().into_iter().filter(|(_, value)| *value != 0.0).map(|(name, value)| format!("{name} {value:.2}"));
+                hit.explanation.push(part("likeness", like.total(), parts.collect::<Vec<_>>().join(", ")));
+            }
         }
         Ok(hit)
     }
@@ -176,9 +193,12 @@ impl Search {
     }
 
     /// Conditions that every match meets, so that only those are walked: the category and the store.
-    fn conditions(&self, request: &api::SearchRequest) -> Vec<Term> {
+    fn conditions(&self, request: &api::SearchRequest) -> Vec<Box<dyn Query>> {
         let fields = &self.0.home.fields;
-        let term = |field, id: &String| (!id.is_empty()).then(|| Term::from_field_u64(field, text::hash(id)));
+        let term = |field, id: &String| -> Option<Box<dyn Query>> {
+            let term = (!id.is_empty()).then(|| TermQuery::new(Term::from_field_u64(field, text::hash(id)), IndexRecordOption::Basic));
+            term.map(|term| -> Box<dyn Query> { Box::new(ConstScoreQuery::new(Box::new(term), 0.0)) })
+        };
         term(fields.categories, &request.category_id).into_iter().chain(term(fields.seller, &request.tenant_id)).collect()
     }
 
@@ -218,8 +238,10 @@ impl Search {
 struct Page<'a> {
     searcher: &'a Searcher,
     plan: &'a Plan,
-    found: Collected,
-    required: usize,
+    /// The query as hits were compared with it, if they were.
+    asked: Option<&'a Asked<'a>>,
+    walked: Walked,
+    step: u32,
     question: u64,
 }
 

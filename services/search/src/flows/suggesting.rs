@@ -51,9 +51,10 @@ impl Search {
 
     fn things(&self, request: &api::SuggestRequest, limit: usize) -> Result<Vec<api::Suggestion>, Error> {
         let searcher = self.0.home.live().searcher();
-        let (spelling, synonyms) = (self.spelling(), self.synonyms());
+        let (vocabulary, synonyms) = (self.vocabulary(), self.synonyms());
+        let spelling = &vocabulary.spelling;
         let fields = &self.0.home.fields;
-        let reader = Reader { searcher: &searcher, fields, spelling: &spelling, synonyms: &synonyms, max_words: self.0.config.query_words };
+        let reader = Reader { searcher: &searcher, fields, spelling, synonyms: &synonyms, max_words: self.0.config.query_words };
         let words: Vec<Word> = text::words(&request.query);
         let Some((typed, before)) = words.split_last() else { return Ok(Vec::new()) };
         let mut parts: Vec<(Occur, Box<dyn Query>)> =

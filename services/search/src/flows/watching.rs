@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::Search;
 use crate::error::Error;
 use crate::index::feeder::blocking;
-use crate::query::spelling::Spelling;
+use crate::query::spelling::Vocabulary;
 use crate::store;
 
-const SPELLING_EVERY: Duration = Duration::from_secs(2);
+const VOCABULARY_EVERY: Duration = Duration::from_secs(2);
 const SYNONYMS_EVERY: Duration = Duration::from_secs(2);
 const POPULAR_EVERY: Duration = Duration::from_secs(20);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -66,10 +66,10 @@ impl Search {
     /// Keeps words, synonyms and popular queries fresh and writes down queries.
     pub(crate) async fn keep_fresh(self, stop: CancellationToken) {
         let mut timers = [Timer(None), Timer(None), Timer(None)];
-        let mut spelled = 0;
+        let mut learned = 0;
         let note_every = Duration::from_secs(self.0.config.note_queries_every_seconds.max(1));
         while !stop.is_cancelled() {
-            let refreshed = self.refresh(&mut timers, &mut spelled).await;
+            let refreshed = self.refresh(&mut timers, &mut learned).await;
             let pause = match refreshed {
                 Ok(()) => note_every,
                 Err(error) => {
@@ -82,13 +82,13 @@ impl Search {
         let _written = self.write_noted().await;
     }
 
-    async fn refresh(&self, timers: &mut [Timer; 3], spelled: &mut u64) -> Result<(), Error> {
-        let [spelling, synonyms, popular] = timers;
+    async fn refresh(&self, timers: &mut [Timer; 3], learned: &mut u64) -> Result<(), Error> {
+        let [vocabulary, synonyms, popular] = timers;
         self.write_noted().await?;
         let generation = self.0.home.generation();
-        if generation != *spelled && spelling.is_due(SPELLING_EVERY) {
-            self.refresh_spelling().await?;
-            *spelled = generation;
+        if generation != *learned && vocabulary.is_due(VOCABULARY_EVERY) {
+            self.refresh_vocabulary().await?;
+            *learned = generation;
         }
         if synonyms.is_due(SYNONYMS_EVERY) {
             self.refresh_synonyms().await?;
@@ -99,10 +99,10 @@ impl Search {
         Ok(())
     }
 
-    pub(crate) async fn refresh_spelling(&self) -> Result<(), Error> {
+    pub(crate) async fn refresh_vocabulary(&self) -> Result<(), Error> {
         let search = self.clone();
-        let spelling = blocking(move || Spelling::of(&search.0.home.live().searcher(), search.0.home.fields.words)).await?;
-        self.set_spelling(spelling);
+        let vocabulary = blocking(move || Vocabulary::of(&search.0.home.live().searcher(), &search.0.home.fields)).await?;
+        self.set_vocabulary(vocabulary);
         Ok(())
     }
 

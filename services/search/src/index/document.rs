@@ -11,6 +11,12 @@ use crate::text;
 
 /// Only so much of a description is indexed.
 const DESCRIPTION_CHARACTERS: usize = 4_000;
+/// Keys of attributes that hold model numbers.
+const MODEL_KEYS: [&str; 6] = ["model", "model_number", "model_name", "mpn", "part_number", "manufacturer_part_number"];
+/// Longer values of such attributes are sentences.
+const LONGEST_MODEL: usize = 40;
+/// Shorter numbers are not looked up as SKUs.
+const SHORTEST_SKU: usize = 6;
 
 /// What is stored with a document: the hit, and the names behind the hashes that facets count.
 #[derive(Clone, PartialEq, Message)]
@@ -22,6 +28,17 @@ pub(crate) struct Card {
     pub(crate) category_ids: Vec<String>,
     #[prost(message, repeated, tag = "3")]
     pub(crate) values: Vec<CardValue>,
+    /// Model numbers as the seller writes them.
+    #[prost(string, tag = "4")]
+    pub(crate) models: String,
+}
+
+impl Card {
+    /// What the thing is called: brand, title, model numbers.
+    pub(crate) fn name(&self) -> String {
+        let hit = self.hit.as_ref();
+        named(hit.map_or("", |hit| &hit.brand), hit.map_or("", |hit| &hit.title), &self.models)
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -68,6 +85,7 @@ pub(crate) fn card(stored: &Stored) -> Card {
     Card {
         hit: Some(stored.hit()),
         category_ids: stored.product.category_path_ids.clone(),
+        models: models(&stored.product),
         values: facets.flat_map(|attribute| attribute.values.iter().map(move |each| value(attribute, each))).collect(),
     }
 }
@@ -76,15 +94,15 @@ pub(crate) fn document(fields: &Fields, stored: &Stored) -> Result<TantivyDocume
     let product = &stored.product;
     let mut document = TantivyDocument::default();
     document.add_text(fields.product, &product.product_id);
-    let brand_and_title = format!("{} {}", product.brand, product.title);
-    document.add_text(fields.title, text::stems(&product.title));
-    document.add_text(fields.brand, text::stems(&product.brand));
-    document.add_text(fields.category, text::stems(&product.category_path.join(" ")));
-    document.add_text(fields.attributes, text::stems(&attribute_text(stored)));
+    let name = named(&product.brand, &product.title, &models(product));
+    document.add_text(fields.name, text::stems(&name));
+    document.add_text(fields.grams, text::letters::gram_text(&name));
+    document.add_text(fields.head, text::noun::head(&product.title).unwrap_or_default());
+    document.add_text(fields.details, text::stems(&format!("{} {}", product.category_path.join(" "), attribute_text(stored))));
     let description: String = text::without_tags(&product.description).chars().take(DESCRIPTION_CHARACTERS).collect();
     document.add_text(fields.description, text::stems(&description));
     document.add_text(fields.codes, codes(stored));
-    document.add_text(fields.words, text::surfaces(&format!("{brand_and_title} {}", product.category_path.join(" "))));
+    document.add_text(fields.words, text::surfaces(&format!("{} {} {}", product.brand, product.title, product.category_path.join(" "))));
     let card = card(stored);
     add_columns(fields, &mut document, stored, &card)?;
     document.add_bytes(fields.card, &card.encode_to_vec());
@@ -118,6 +136,16 @@ fn add_columns(fields: &Fields, document: &mut TantivyDocument, stored: &Stored,
     Ok(())
 }
 
+fn named(brand: &str, title: &str, models: &str) -> String {
+    format!("{brand} {title} {models}")
+}
+
+fn models(product: &api_catalog::ProductSnapshot) -> String {
+    let attributes = product.attributes.iter().filter(|attribute| MODEL_KEYS.contains(&attribute.key.as_str()));
+    let values = attributes.flat_map(|attribute| &attribute.values).filter(|value| value.len() <= LONGEST_MODEL);
+    values.map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
 fn attribute_text(stored: &Stored) -> String {
     let attributes =
         stored.product.attributes.iter().map(|attribute| format!("{} {} {}", attribute.name, attribute.values.join(" "), attribute.unit));
@@ -133,10 +161,15 @@ fn codes(stored: &Stored) -> String {
         codes.extend(attribute.values.iter().flat_map(|value| text::codes(value)));
     }
     for variant in &product.variants {
-        codes.extend(text::codes(&variant.sku));
+        codes.extend(text::codes(&variant.sku).into_iter().filter(|sku| is_telling(sku)));
         codes.extend(text::codes(&variant.gtin));
     }
     codes.sort_unstable();
     codes.dedup();
     codes.join(" ")
+}
+
+/// Short SKUs are mere counters, as common as years and sizes.
+fn is_telling(sku: &str) -> bool {
+    sku.len() >= SHORTEST_SKU || !sku.bytes().all(|b| b.is_ascii_digit())
 }

@@ -8,7 +8,7 @@ pub(crate) mod home;
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, NumericOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions};
 
 /// Raised when documents change shape; an index of another shape is built anew.
-pub(crate) const SHAPE: u32 = 1;
+pub(crate) const SHAPE: u32 = 2;
 
 /// The fields of a document. Text fields hold what `text` made of it, separated by spaces.
 #[derive(Debug, Clone)]
@@ -16,11 +16,15 @@ pub(crate) struct Fields {
     pub(crate) schema: Schema,
     /// The product's id, to replace and delete by.
     pub(crate) product: Field,
-    pub(crate) title: Field,
-    pub(crate) brand: Field,
-    pub(crate) category: Field,
-    pub(crate) attributes: Field,
+    /// Brand, title and model numbers as the seller calls them.
+    pub(crate) name: Field,
+    /// Category path, attributes, options and tags.
+    pub(crate) details: Field,
     pub(crate) description: Field,
+    /// What the title says the thing is.
+    pub(crate) head: Field,
+    /// Runs of three letters of the name.
+    pub(crate) grams: Field,
     /// Model numbers, SKUs and GTINs in every reading.
     pub(crate) codes: Field,
     /// Words as written, to complete and correct what is typed.
@@ -66,13 +70,13 @@ impl Fields {
         let scored = indexed(IndexRecordOption::WithFreqs);
         let fast = NumericOptions::default().set_fast();
         let product = schema.add_text_field("product", STRING);
-        let title = schema.add_text_field("title", indexed(IndexRecordOption::WithFreqsAndPositions));
-        let brand = schema.add_text_field("brand", scored.clone());
-        let category = schema.add_text_field("category", scored.clone());
-        let attributes = schema.add_text_field("attributes", scored.clone());
-        let description = schema.add_text_field("description", scored.clone());
-        let codes = schema.add_text_field("codes", indexed(IndexRecordOption::Basic));
-        let words = schema.add_text_field("words", indexed(IndexRecordOption::Basic));
+        let name = schema.add_text_field("name", indexed(IndexRecordOption::WithFreqsAndPositions));
+        let details = schema.add_text_field("details", scored.clone());
+        let description = schema.add_text_field("description", scored);
+        let head = schema.add_text_field("head", STRING);
+        let grams = schema.add_text_field("grams", listed_words());
+        let codes = schema.add_text_field("codes", listed_words());
+        let words = schema.add_text_field("words", listed_words());
         let categories = schema.add_u64_field(column::CATEGORIES, INDEXED | FAST);
         let seller = schema.add_u64_field(column::SELLER, INDEXED | FAST);
         let card = schema.add_bytes_field("card", STORED);
@@ -87,11 +91,11 @@ impl Fields {
         Self {
             schema,
             product,
-            title,
-            brand,
-            category,
-            attributes,
+            name,
+            details,
             description,
+            head,
+            grams,
             codes,
             words,
             categories,
@@ -106,4 +110,10 @@ impl Fields {
             id_low,
         }
     }
+}
+
+/// Words that are there or not; how often does not matter.
+fn listed_words() -> TextOptions {
+    let indexing = TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(IndexRecordOption::Basic).set_fieldnorms(false);
+    TextOptions::default().set_indexing_options(indexing)
 }

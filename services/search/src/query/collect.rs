@@ -10,6 +10,7 @@ use tantivy::columnar::Column;
 use tantivy::{DocAddress, DocId, Score, SegmentOrdinal, SegmentReader};
 
 use super::cursor::After;
+use super::rank::COMPARED;
 use crate::index::column;
 use crate::index::document::key_of;
 
@@ -59,6 +60,13 @@ pub(crate) struct Collect {
     pub(crate) unit: u64,
 }
 
+impl Collect {
+    /// As many as will be compared, from the first; the page is cut afterwards.
+    pub(crate) fn with_candidates(self) -> Self {
+        Self { limit: COMPARED + self.limit, after: None, ..self }
+    }
+}
+
 /// A hit before it is shown. Better ones are greater.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Found {
@@ -83,10 +91,28 @@ impl Ord for Found {
 }
 
 impl Found {
-    pub(crate) fn score(&self) -> f32 {
-        self.text * self.availability * self.freshness
+    pub(crate) fn score(&self) -> f64 {
+        f64::from(self.text) * self.factor()
+    }
+
+    /// What relevance is scaled by beside the words.
+    pub(crate) fn factor(&self) -> f64 {
+        f64::from(self.availability) * f64::from(self.freshness)
+    }
+
+    pub(crate) const fn is_compared(&self) -> bool {
+        self.key & COMPARED_FIRST != 0
+    }
+
+    /// Puts a compared hit before all that were not, in the order of its score.
+    pub(crate) fn compared(&mut self, score: f64) {
+        // The bits of positive floats sort like the floats.
+        self.key = COMPARED_FIRST | score.max(0.0).to_bits();
     }
 }
+
+/// Set in the keys of compared hits.
+pub(crate) const COMPARED_FIRST: u64 = 1 << 63;
 
 /// How often a value was found, and a document that has it, to learn its name from.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +151,8 @@ pub(crate) struct Counts {
 
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
+    /// How many have the words, whatever the filters.
+    pub(crate) seen: u64,
     pub(crate) total: u64,
     /// Best first.
     pub(crate) top: Vec<Found>,
@@ -151,6 +179,7 @@ pub(crate) struct Segment {
     id_high: Column<u64>,
     id_low: Column<u64>,
     best: BinaryHeap<Reverse<Found>>,
+    seen: u64,
     total: u64,
     counts: Counts,
     price_edges: [u64; PRICE_EDGES.len()],
@@ -174,6 +203,7 @@ impl Collector for Collect {
             id_high: columns.u64(column::ID_HIGH)?,
             id_low: columns.u64(column::ID_LOW)?,
             best: BinaryHeap::with_capacity(self.limit + 1),
+            seen: 0,
             total: 0,
             counts: Counts::default(),
             price_edges: PRICE_EDGES.map(|edge| edge.saturating_mul(self.unit)),
@@ -188,6 +218,7 @@ impl Collector for Collect {
     fn merge_fruits(&self, segments: Vec<Collected>) -> tantivy::Result<Collected> {
         let mut all = Collected::default();
         for segment in segments {
+            all.seen += segment.seen;
             all.total += segment.total;
             all.top.extend(segment.top);
             all.counts.add(segment.counts);
@@ -214,6 +245,7 @@ impl SegmentCollector for Segment {
     type Fruit = Collected;
 
     fn collect(&mut self, doc: DocId, score: Score) {
+        self.seen += 1;
         let offers = self.offers(doc);
         let failing = self.failing(doc, &offers);
         if self.collect.facets {
@@ -226,7 +258,7 @@ impl SegmentCollector for Segment {
     }
 
     fn harvest(self) -> Collected {
-        Collected { total: self.total, top: self.best.into_iter().map(|found| found.0).collect(), counts: self.counts }
+        Collected { seen: self.seen, total: self.total, top: self.best.into_iter().map(|found| found.0).collect(), counts: self.counts }
     }
 }
 

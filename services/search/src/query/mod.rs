@@ -1,8 +1,12 @@
-//! From what a buyer typed to what is found: `plan` reads the words, `collect` walks the matches once for hits and facets,
-//! `facets` names what was counted, `spelling` completes and corrects.
+//! From what a buyer typed to what is found: `plan` reads the words, `walk` visits the listings that have enough of them, `collect`
+//! keeps hits and counts facets, `rank` puts the best in order, `facets` names what was counted, `spelling` completes and corrects.
 
 pub(crate) mod collect;
 pub(crate) mod cursor;
 pub(crate) mod facets;
+pub(crate) mod lexicon;
 pub(crate) mod plan;
+pub(crate) mod profile;
+pub(crate) mod rank;
 pub(crate) mod spelling;
+pub(crate) mod walk;

@@ -1,29 +1,35 @@
-//! Reads a query: which words must match, in which spellings, fields and weights.
+//! Reads a query: which words there are, in which spellings, fields and weights.
 
 use std::collections::BTreeMap;
 
-use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, Occur, PhraseQuery, Query, TermQuery};
+use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, PhraseQuery, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
+use super::lexicon::inverse_frequency;
 use super::spelling::Spelling;
 use crate::index::Fields;
-use crate::text::{self, Word};
+use crate::text::{self, Word, noun};
 
-/// What a match in a field is worth. Model numbers identify, titles describe, descriptions ramble.
-const TITLE: f32 = 3.0;
-const BRAND: f32 = 2.0;
-const CODE: f32 = 5.0;
-const CATEGORY: f32 = 1.2;
-const ATTRIBUTES: f32 = 1.0;
-const DESCRIPTION: f32 = 0.5;
+/// What a match in a field is worth. Names identify, descriptions ramble; a model number adds to the words it is written in.
+const NAME: f32 = 1.0;
+const DETAILS: f32 = 0.4;
+const DESCRIPTION: f32 = 0.2;
+const CODE: f32 = 0.5;
 const SYNONYM: f32 = 0.8;
+const TOGETHER: f32 = 0.9;
 const COMPLETION: f32 = 0.5;
-const CORRECTION: f32 = 0.3;
-const PHRASE: f32 = 1.5;
-/// How much a second field that matches adds to the best one.
-const TIE: f32 = 0.2;
+const CORRECTION: f32 = 0.5;
+/// Added when the words stand together in the name, and when the query names what the thing is.
+const PHRASE: f32 = 0.5;
+const HEAD: f32 = 3.0;
 
+/// How much a guess counts of what the word itself would.
+const GUESS_MASS: f64 = 0.3;
+/// Longer queries are names of things, not kinds of things.
+const LONGEST_KIND: usize = 3;
+const LONGEST_PHRASE: usize = 4;
+const CODE_WORDS: usize = 3;
 const COMPLETIONS: usize = 12;
 const CORRECTIONS: usize = 3;
 const SHORTEST_COMPLETED: usize = 3;
@@ -40,91 +46,106 @@ pub(crate) struct Reader<'a> {
     pub(crate) max_words: usize,
 }
 
-/// One thing a listing must have: a word, or several written together ("k-39324").
+/// A word of the query and all that counts as having it.
 pub(crate) struct Clause {
     /// As the buyer wrote it.
     pub(crate) shown: String,
+    /// It was written together with the word before.
+    glued: bool,
     pub(crate) query: Box<dyn Query>,
+    /// How much the word tells: the rarer, the more. Zero when no listing has it.
+    pub(crate) mass: f64,
     /// The likeliest spelling, when nothing has the word as written.
     pub(crate) corrected: Option<String>,
 }
 
 /// A query, read.
 pub(crate) struct Plan {
+    /// Distinct words.
     pub(crate) clauses: Vec<Clause>,
-    /// Rewards words that stand together in the title.
-    phrase: Option<Box<dyn Query>>,
+    /// What is not asked for but rewarded: words that stand together, and what the thing is.
+    pub(crate) extras: Vec<Box<dyn Query>>,
 }
 
-/// Neighbouring words that are written together.
-struct Unit {
-    words: Vec<Word>,
-}
-
-impl Unit {
-    fn shown(&self) -> String {
-        self.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join("-")
-    }
+/// Ways to have a word and how many listings use the commonest of them.
+#[derive(Default)]
+struct Ways {
+    queries: Vec<Box<dyn Query>>,
+    listings: u64,
 }
 
 impl Reader<'_> {
     pub(crate) fn plan(&self, query: &str) -> Plan {
-        let units = self.units(query);
-        let clauses = (0..units.len()).filter_map(|place| self.clause(&units, place)).collect();
-        Plan { clauses, phrase: self.phrase(&units) }
+        let words = self.words(query);
+        let mut clauses: Vec<Clause> = Vec::new();
+        for place in 0..words.len() {
+            let Some(clause) = self.clause(&words, place) else { continue };
+            match clauses.iter_mut().find(|known| known.shown == clause.shown) {
+                // A word that is said twice is meant twice.
+                Some(known) => known.query = Box::new(BooleanQuery::union(vec![known.query.box_clone(), clause.query])),
+                None => clauses.push(clause),
+            }
+        }
+        let extras = self.phrase(&words).into_iter().chain(self.head(query, clauses.len())).collect();
+        Plan { clauses, extras }
     }
 
     /// Stop words are left out unless there is nothing else.
-    fn units(&self, query: &str) -> Vec<Unit> {
+    fn words(&self, query: &str) -> Vec<Word> {
         let words = text::words(query);
         let only_stops = words.iter().all(Word::is_stop);
-        let mut units: Vec<Unit> = Vec::new();
-        for word in words.into_iter().filter(|word| only_stops || !word.is_stop()).take(self.max_words) {
-            match units.last_mut() {
-                Some(unit) if word.glued => unit.words.push(word),
-                _ => units.push(Unit { words: vec![word] }),
-            }
-        }
-        units
+        words.into_iter().filter(|word| only_stops || !word.is_stop()).take(self.max_words).collect()
     }
 
-    fn clause(&self, units: &[Unit], place: usize) -> Option<Clause> {
-        let unit = units.get(place)?;
-        let shown = unit.shown();
-        let mut ways = Vec::new();
-        ways.extend(self.all_of(unit.words.iter().map(|word| word.text.as_str())));
-        ways.extend(self.codes(units, place));
+    fn clause(&self, words: &[Word], place: usize) -> Option<Clause> {
+        let word = words.get(place)?;
+        let mut ways = self.fields_with(&word.text);
+        self.codes(words, place, &mut ways);
+        self.together(words, place, &mut ways);
         for (first, count) in [(place, 1), (place, 2), (place.wrapping_sub(1), 2)] {
-            let Some(part) = first.checked_add(count).and_then(|end| units.get(first..end)) else { continue };
-            ways.extend(self.synonyms_of(part));
+            let Some(part) = first.checked_add(count).and_then(|end| words.get(first..end)) else { continue };
+            self.synonyms_of(part, &mut ways);
         }
         let mut corrected = None;
-        if ways.is_empty() {
-            let last = place + 1 == units.len();
-            (ways, corrected) = self.guesses(unit, last);
+        let mut certainty = 1.0;
+        if ways.queries.is_empty() {
+            (ways, corrected) = self.guesses(&word.text, place + 1 == words.len());
+            certainty = GUESS_MASS;
         }
-        let query: Box<dyn Query> = Box::new(DisjunctionMaxQuery::with_tie_breaker(ways, TIE));
-        Some(Clause { shown, query, corrected })
+        let mass = if ways.queries.is_empty() { 0.0 } else { certainty * self.rarity(ways.listings) };
+        let query: Box<dyn Query> = Box::new(BooleanQuery::union(ways.queries));
+        Some(Clause { shown: word.text.clone(), glued: word.glued, query, mass, corrected })
     }
 
-    /// For a word that no listing has: what it may begin, and what it may have been meant to be.
-    fn guesses(&self, unit: &Unit, last: bool) -> (Vec<Box<dyn Query>>, Option<String>) {
-        let [word] = unit.words.as_slice() else { return (Vec::new(), None) };
-        if last && word.text.len() >= SHORTEST_COMPLETED {
-            let completions: Vec<Box<dyn Query>> = self
-                .spelling
-                .beginning_with(&word.text, COMPLETIONS)
-                .into_iter()
-                .filter_map(|word| self.all_of(std::iter::once(word)))
-                .map(|query| boosted(query, COMPLETION))
-                .collect();
-            if !completions.is_empty() {
+    fn rarity(&self, listings: u64) -> f64 {
+        let counted = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        let all = counted(self.searcher.num_docs());
+        inverse_frequency(counted(listings).min(all), all)
+    }
+
+    /// For a word that no listing has: two words it may be, what it may begin, and what it may have been meant to be.
+    fn guesses(&self, word: &str, last: bool) -> (Ways, Option<String>) {
+        if let Some((first, second)) = self.spelling.apart(word) {
+            let mut ways = Ways::default();
+            ways.push(self.all_of([first, second].into_iter()).map(|query| boosted(query, TOGETHER)), u64::from(self.spelling.count(first)));
+            return (ways, None);
+        }
+        if last && word.len() >= SHORTEST_COMPLETED {
+            let completions = self.guessed(&self.spelling.beginning_with(word, COMPLETIONS), COMPLETION);
+            if !completions.queries.is_empty() {
                 return (completions, None);
             }
         }
-        let corrections = self.spelling.corrections(&word.text, CORRECTIONS);
-        let best = corrections.first().map(|word| (*word).to_owned());
-        (corrections.into_iter().filter_map(|word| self.all_of(std::iter::once(word))).map(|query| boosted(query, CORRECTION)).collect(), best)
+        let corrections = self.spelling.corrections(word, CORRECTIONS);
+        (self.guessed(&corrections, CORRECTION), corrections.first().map(|word| (*word).to_owned()))
+    }
+
+    fn guessed(&self, words: &[&str], weight: f32) -> Ways {
+        let mut ways = Ways::default();
+        for word in words {
+            ways.push(self.word(word).map(|query| boosted(query, weight)), u64::from(self.spelling.count(word)));
+        }
+        ways
     }
 
     /// Listings that have all these words, each in any field; `None` when some word is in none.
@@ -134,94 +155,133 @@ impl Reader<'_> {
     }
 
     pub(crate) fn word(&self, word: &str) -> Option<Box<dyn Query>> {
+        let ways = self.fields_with(word);
+        (!ways.queries.is_empty()).then(|| -> Box<dyn Query> { Box::new(BooleanQuery::union(ways.queries)) })
+    }
+
+    fn fields_with(&self, word: &str) -> Ways {
         let stem = text::stem(word);
-        let fields = &self.fields;
-        let weights = [
-            (fields.title, TITLE),
-            (fields.brand, BRAND),
-            (fields.category, CATEGORY),
-            (fields.attributes, ATTRIBUTES),
-            (fields.description, DESCRIPTION),
-        ];
-        let ways: Vec<Box<dyn Query>> = weights.into_iter().filter_map(|(field, weight)| self.term(field, &stem, weight)).collect();
-        match ways.len() {
-            0 => None,
-            _ => Some(Box::new(DisjunctionMaxQuery::with_tie_breaker(ways, TIE))),
+        let mut ways = Ways::default();
+        for (field, weight) in [(self.fields.name, NAME), (self.fields.details, DETAILS), (self.fields.description, DESCRIPTION)] {
+            self.term(field, &stem, weight, &mut ways);
+        }
+        ways
+    }
+
+    fn term(&self, field: Field, text: &str, weight: f32, ways: &mut Ways) {
+        let term = Term::from_field_text(field, text);
+        let listings = self.searcher.doc_freq(&term).unwrap_or_default();
+        if listings > 0 {
+            let option = if field == self.fields.codes { IndexRecordOption::Basic } else { IndexRecordOption::WithFreqs };
+            ways.push(Some(boosted(Box::new(TermQuery::new(term, option)), weight)), listings);
         }
     }
 
-    fn term(&self, field: Field, text: &str, weight: f32) -> Option<Box<dyn Query>> {
-        let term = Term::from_field_text(field, text);
-        let exists = self.searcher.doc_freq(&term).unwrap_or_default() > 0;
-        let option = if field == self.fields.codes { IndexRecordOption::Basic } else { IndexRecordOption::WithFreqs };
-        exists.then(|| boosted(Box::new(TermQuery::new(term, option)), weight))
-    }
-
-    /// The unit as a model number, alone and together with its neighbours.
-    fn codes(&self, units: &[Unit], place: usize) -> Vec<Box<dyn Query>> {
-        let spans = [(place, place + 1), (place, place + 2), (place.saturating_sub(1), place + 1), (place.saturating_sub(1), place + 2)];
+    /// The word as a model number, alone and together with its neighbours.
+    fn codes(&self, words: &[Word], place: usize, ways: &mut Ways) {
         let mut codes: Vec<String> = Vec::new();
-        for (first, end) in spans {
-            let part: Vec<Word> = units.get(first..end).unwrap_or_default().iter().flat_map(|unit| unit.words.clone()).collect();
-            codes.extend(text::code(&part));
+        for count in 1..=CODE_WORDS {
+            for first in (place + 1).saturating_sub(count)..=place {
+                codes.extend(words.get(first..first + count).and_then(text::code));
+            }
         }
         codes.sort_unstable();
         codes.dedup();
-        codes.iter().filter_map(|code| self.term(self.fields.codes, code, CODE)).collect()
+        codes.iter().for_each(|code| self.term(self.fields.codes, code, CODE, ways));
     }
 
-    fn synonyms_of(&self, part: &[Unit]) -> Vec<Box<dyn Query>> {
-        let term = part.iter().flat_map(|unit| unit.words.iter().map(|word| word.text.as_str())).collect::<Vec<_>>().join(" ");
-        let synonyms = self.synonyms.get(&term).map(Vec::as_slice).unwrap_or_default();
-        let query = |synonym: &String| self.all_of(text::words(synonym).iter().map(|word| word.text.as_str()));
-        synonyms.iter().filter_map(query).map(|query| boosted(query, SYNONYM)).collect()
+    /// Two words that listings write as one: "video studio" is "videostudio".
+    fn together(&self, words: &[Word], place: usize, ways: &mut Ways) {
+        for first in [place.wrapping_sub(1), place] {
+            let pair = first.checked_add(2).and_then(|end| words.get(first..end));
+            let Some([one, two]) = pair else { continue };
+            if one.text.len() + two.text.len() >= SHORTEST_COMPLETED * 2 {
+                self.term(self.fields.name, &text::stem(&format!("{}{}", one.text, two.text)), TOGETHER, ways);
+            }
+        }
     }
 
-    fn phrase(&self, units: &[Unit]) -> Option<Box<dyn Query>> {
-        let stems: Vec<Term> =
-            units.iter().flat_map(|unit| &unit.words).map(|word| Term::from_field_text(self.fields.title, &text::stem(&word.text))).collect();
+    fn synonyms_of(&self, part: &[Word], ways: &mut Ways) {
+        let term = part.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+        for synonym in self.synonyms.get(&term).map(Vec::as_slice).unwrap_or_default() {
+            let words = text::words(synonym);
+            let listings = words.iter().map(|word| u64::from(self.spelling.count(&word.text))).min().unwrap_or_default();
+            ways.push(self.all_of(words.iter().map(|word| word.text.as_str())).map(|query| boosted(query, SYNONYM)), listings);
+        }
+    }
+
+    fn phrase(&self, words: &[Word]) -> Option<Box<dyn Query>> {
+        let stems: Vec<Term> = words.iter().map(|word| Term::from_field_text(self.fields.name, &text::stem(&word.text))).collect();
         let mut distinct = stems.clone();
         distinct.sort();
         distinct.dedup();
-        let told = (2..=4).contains(&stems.len()) && distinct.len() == stems.len();
+        let told = (2..=LONGEST_PHRASE).contains(&stems.len()) && distinct.len() == stems.len();
         told.then(|| boosted(Box::new(PhraseQuery::new(stems)), PHRASE))
+    }
+
+    /// "laptop case" asks for cases.
+    fn head(&self, query: &str, words: usize) -> Option<Box<dyn Query>> {
+        let head = noun::head(query).filter(|_| words <= LONGEST_KIND)?;
+        let term = TermQuery::new(Term::from_field_text(self.fields.head, &head), IndexRecordOption::Basic);
+        Some(Box::new(ConstScoreQuery::new(Box::new(term), HEAD)))
+    }
+}
+
+impl Ways {
+    fn push(&mut self, query: Option<Box<dyn Query>>, listings: u64) {
+        if let Some(query) = query {
+            self.queries.push(query);
+            self.listings = self.listings.max(listings);
+        }
     }
 }
 
 impl Plan {
-    /// Listings that match at least `required` of the clauses, under these conditions.
-    pub(crate) fn query(&self, required: usize, conditions: &[Term]) -> Box<dyn Query> {
-        let mut parts: Vec<(Occur, Box<dyn Query>)> = Vec::new();
-        for term in conditions {
-            let passes = TermQuery::new(term.clone(), IndexRecordOption::Basic);
-            parts.push((Occur::Must, Box::new(ConstScoreQuery::new(Box::new(passes), 0.0))));
-        }
-        let each = || self.clauses.iter().map(|clause| clause.query.box_clone());
+    /// Listings that have every word, under these conditions.
+    pub(crate) fn strict(&self, conditions: &[Box<dyn Query>]) -> Box<dyn Query> {
+        let mut parts: Vec<(Occur, Box<dyn Query>)> = conditions.iter().map(|condition| (Occur::Must, condition.box_clone())).collect();
         if self.clauses.is_empty() {
             parts.push((Occur::Must, Box::new(AllQuery)));
-        } else if required >= self.clauses.len() {
-            parts.extend(each().map(|query| (Occur::Must, query)));
-        } else {
-            parts.push((Occur::Must, Box::new(BooleanQuery::union_with_minimum_required_clauses(each().collect(), required.max(1)))));
         }
-        parts.extend(self.phrase.as_ref().map(|phrase| (Occur::Should, phrase.box_clone())));
+        parts.extend(self.clauses.iter().map(|clause| (Occur::Must, clause.query.box_clone())));
+        parts.extend(self.extras.iter().map(|extra| (Occur::Should, extra.box_clone())));
         Box::new(BooleanQuery::new(parts))
     }
 
-    /// How many clauses must match, from all of them down, until something is found.
-    pub(crate) fn relaxations(&self) -> Vec<usize> {
-        let all = self.clauses.len();
-        let mut steps = vec![all, all.saturating_sub(1), (all * 3).div_ceil(4), all.div_ceil(2), all.div_ceil(3), 1];
-        steps.retain(|step| *step >= 1);
-        steps.dedup();
-        if steps.is_empty() { vec![0] } else { steps }
+    /// What all words together tell.
+    pub(crate) fn mass(&self) -> f64 {
+        self.clauses.iter().map(|clause| clause.mass).sum()
+    }
+
+    /// Whether some listing has each of the words.
+    pub(crate) fn is_known(&self) -> bool {
+        self.clauses.iter().all(|clause| clause.mass > 0.0)
+    }
+
+    /// The shares of the best listing's words that others must have, to be tried in this order until something is found. Terse
+    /// queries ask for kinds of things and mean each word; wordy ones are names of things, spelled by whoever sells them.
+    pub(crate) fn shares(&self) -> Vec<f64> {
+        match self.clauses.len() {
+            0 | 1 => vec![1.0],
+            2 => vec![1.0, 0.4, 0.0],
+            3 => vec![0.7, 0.3, 0.0],
+            4 => vec![0.6, 0.3, 0.0],
+            _ => vec![0.25, 0.1, 0.0],
+        }
     }
 
     /// The query as it was probably meant; none when every word is known.
     pub(crate) fn corrected(&self) -> Option<String> {
-        self.clauses.iter().any(|clause| clause.corrected.is_some()).then(|| {
-            let words = self.clauses.iter().map(|clause| clause.corrected.as_deref().unwrap_or(&clause.shown));
-            words.collect::<Vec<_>>().join(" ")
+        let corrected = self.clauses.iter().any(|clause| clause.corrected.is_some());
+        corrected.then(|| {
+            let mut meant = String::new();
+            for clause in &self.clauses {
+                if !meant.is_empty() {
+                    meant.push(if clause.glued { '-' } else { ' ' });
+                }
+                meant.push_str(clause.corrected.as_deref().unwrap_or(&clause.shown));
+            }
+            meant
         })
     }
 }

@@ -5,11 +5,29 @@ use std::collections::BTreeMap;
 use tantivy::Searcher;
 use tantivy::schema::Field;
 
+use super::lexicon::Lexicon;
 use crate::error::Error;
+use crate::index::Fields;
 
 /// Words shorter than this are not corrected; longer ones may have one error, long ones two.
 const SHORTEST_CORRECTED: usize = 4;
 const TWO_ERRORS_FROM: usize = 8;
+/// Words with digits are model numbers, where one error makes another product; only long ones are corrected.
+const SHORTEST_CORRECTED_CODE: usize = 6;
+const SHORTEST_PART: usize = 3;
+
+/// What is known of the index's words.
+#[derive(Debug, Default)]
+pub(crate) struct Vocabulary {
+    pub(crate) spelling: Spelling,
+    pub(crate) lexicon: Lexicon,
+}
+
+impl Vocabulary {
+    pub(crate) fn of(searcher: &Searcher, fields: &Fields) -> Result<Self, Error> {
+        Ok(Self { spelling: Spelling::of(searcher, fields.words)?, lexicon: Lexicon::of(searcher, fields)? })
+    }
+}
 
 /// A dictionary, sorted; with each word the number of listings that have it.
 #[derive(Debug, Default)]
@@ -44,6 +62,13 @@ impl Spelling {
         found.ok().and_then(|place| self.words.get(place)).map_or(0, |(_, count)| *count)
     }
 
+    /// The two words that a word is made of, the likeliest division: both parts are words of their own.
+    pub(crate) fn apart<'w>(&self, word: &'w str) -> Option<(&'w str, &'w str)> {
+        let divisions = (SHORTEST_PART..word.len().saturating_sub(SHORTEST_PART - 1)).filter_map(|place| word.split_at_checked(place));
+        let known = divisions.map(|(first, second)| (self.count(first).min(self.count(second)), (first, second)));
+        known.filter(|(count, _)| *count > 0).max_by_key(|(count, _)| *count).map(|(_, parts)| parts)
+    }
+
     /// Words that begin so, the commonest first.
     pub(crate) fn beginning_with(&self, prefix: &str, limit: usize) -> Vec<&str> {
         let from = self.words.partition_point(|(word, _)| (**word) < *prefix);
@@ -55,10 +80,11 @@ impl Spelling {
     /// The most likely words meant by a misspelled one: fewest errors first, then the commonest.
     pub(crate) fn corrections(&self, word: &str, limit: usize) -> Vec<&str> {
         let length = word.chars().count();
-        if length < SHORTEST_CORRECTED || word.bytes().any(|b| b.is_ascii_digit()) {
+        let coded = word.bytes().any(|b| b.is_ascii_digit());
+        if length < if coded { SHORTEST_CORRECTED_CODE } else { SHORTEST_CORRECTED } {
             return Vec::new();
         }
-        let most = if length >= TWO_ERRORS_FROM { 2 } else { 1 };
+        let most = if length >= TWO_ERRORS_FROM && !coded { 2 } else { 1 };
         let wanted: Vec<char> = word.chars().collect();
         let mut found: Vec<(usize, u32, &str)> = Vec::new();
         let mut room = Vec::new();

@@ -1,8 +1,13 @@
 //! How text becomes words, the same for what is indexed and what is asked: folded, stemmed, units joined to their numbers, and
 //! model numbers told apart from their spelling. Pure.
 
+pub(crate) mod letters;
+pub(crate) mod noun;
+pub(crate) mod units;
+
 use rust_stemmers::{Algorithm, Stemmer};
 use tantivy::tokenizer::{AsciiFoldingFilter, RawTokenizer, TextAnalyzer, TokenStream};
+use units::{unit, with_one_unit};
 
 /// Words longer than this are noise (addresses, keys) and are cut.
 const LONGEST_WORD: usize = 40;
@@ -11,88 +16,13 @@ const CODE_LENGTHS: std::ops::RangeInclusive<usize> = 3..=32;
 /// How many words a model number may be written in.
 const CODE_WORDS: usize = 3;
 
+/// Announce the number of a version and are left out before one: "v8", "ver. 8.0" and "8" are one.
+const VERSION_MARKS: [&str; 4] = ["v", "ver", "vers", "version"];
+
 /// English words that carry no meaning in a query.
 const STOP_WORDS: [&str; 33] = [
     "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "from", "if", "in", "into", "is", "it", "its", "no", "not", "of", "on", "or",
     "such", "that", "the", "their", "then", "there", "these", "this", "to", "was", "with",
-];
-
-/// Spellings of units and the one that is indexed.
-const UNITS: [(&str, &str); 74] = [
-    ("gb", "gb"),
-    ("gigabyte", "gb"),
-    ("gigabytes", "gb"),
-    ("gig", "gb"),
-    ("tb", "tb"),
-    ("terabyte", "tb"),
-    ("terabytes", "tb"),
-    ("mb", "mb"),
-    ("megabyte", "mb"),
-    ("megabytes", "mb"),
-    ("kb", "kb"),
-    ("hz", "hz"),
-    ("khz", "khz"),
-    ("mhz", "mhz"),
-    ("ghz", "ghz"),
-    ("w", "w"),
-    ("watt", "w"),
-    ("watts", "w"),
-    ("v", "v"),
-    ("volt", "v"),
-    ("volts", "v"),
-    ("mah", "mah"),
-    ("ah", "ah"),
-    ("amp", "amp"),
-    ("amps", "amp"),
-    ("mm", "mm"),
-    ("millimeter", "mm"),
-    ("millimeters", "mm"),
-    ("cm", "cm"),
-    ("centimeter", "cm"),
-    ("centimeters", "cm"),
-    ("m", "m"),
-    ("meter", "m"),
-    ("meters", "m"),
-    ("inch", "inch"),
-    ("inches", "inch"),
-    ("ft", "ft"),
-    ("foot", "ft"),
-    ("feet", "ft"),
-    ("yd", "yd"),
-    ("yard", "yd"),
-    ("yards", "yd"),
-    ("oz", "oz"),
-    ("ounce", "oz"),
-    ("ounces", "oz"),
-    ("lb", "lb"),
-    ("lbs", "lb"),
-    ("pound", "lb"),
-    ("pounds", "lb"),
-    ("kg", "kg"),
-    ("g", "g"),
-    ("gram", "g"),
-    ("grams", "g"),
-    ("ml", "ml"),
-    ("l", "l"),
-    ("liter", "l"),
-    ("liters", "l"),
-    ("dpi", "dpi"),
-    ("fps", "fps"),
-    ("mp", "mp"),
-    ("megapixel", "mp"),
-    ("megapixels", "mp"),
-    ("pack", "pack"),
-    ("pk", "pack"),
-    ("port", "port"),
-    ("ports", "port"),
-    ("outlet", "outlet"),
-    ("outlets", "outlet"),
-    ("user", "user"),
-    ("users", "user"),
-    ("piece", "piece"),
-    ("pieces", "piece"),
-    ("pc", "piece"),
-    ("pcs", "piece"),
 ];
 
 /// A word as it stands in a text: folded to lower-case ASCII where possible.
@@ -171,24 +101,27 @@ fn split(folded: &str) -> Vec<Word> {
 
 fn join_units(found: Vec<Word>) -> Vec<Word> {
     let mut joined: Vec<Word> = Vec::with_capacity(found.len());
-    for word in found {
+    for mut word in found {
+        whole_version(&mut word.text);
         match joined.last_mut() {
             Some(before) if before.is_number() && unit(&word.text).is_some() => before.text.push_str(unit(&word.text).unwrap_or_default()),
+            Some(before) if VERSION_MARKS.contains(&before.text.as_str()) && word.is_number() => before.text = word.text,
             _ => joined.push(Word { text: with_one_unit(&word.text).unwrap_or(word.text), glued: word.glued }),
         }
     }
     joined
 }
 
-/// "8gigabytes" → "8gb": a number and a unit written as one word.
-fn with_one_unit(word: &str) -> Option<String> {
-    let letters = word.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|place| *place > 0)?;
-    let (number, name) = word.split_at_checked(letters)?;
-    unit(name).map(|unit| format!("{number}{unit}"))
-}
-
-fn unit(word: &str) -> Option<&'static str> {
-    UNITS.iter().find(|(spelling, _)| *spelling == word).map(|(_, unit)| *unit)
+/// "8.0", "v8.0" and "v8" → "8".
+fn whole_version(word: &mut String) {
+    let number = VERSION_MARKS.iter().rev().find_map(|mark| word.strip_prefix(mark)).unwrap_or(word);
+    if number.starts_with(|c: char| c.is_ascii_digit()) && number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        let mut number = number;
+        while let Some(shorter) = number.strip_suffix(".0") {
+            number = shorter;
+        }
+        *word = number.to_owned();
+    }
 }
 
 /// Stems English words; words with digits stay as they are.
@@ -295,6 +228,7 @@ mod tests {
             assert_eq!(texts(spelling), ["8gb"], "{spelling}");
         }
         assert_eq!(texts("15.6\" screen"), ["15.6inch", "screen"]);
+        assert_eq!(texts("Pro v8.0, ver. 8, Version 8.0.0"), ["pro", "8", "8", "8"]);
         assert_eq!(texts("Kid's 1,500 Watts Über-Heater"), ["kids", "1500w", "uber", "heater"]);
     }
 
