@@ -146,6 +146,28 @@ for (const box of all("[data-suggest]")) {
   });
 }
 
+// The search field by voice, where the browser can listen: what is heard is searched for when the speaker pauses.
+const Recognition = window.SpeechRecognition ?? window.webkitSpeechRecognition;
+for (const button of Recognition ? all("button[data-listen]") : []) {
+  const input = one("input[type=search]", button.form);
+  const listening = new Recognition();
+  listening.lang = document.documentElement.lang || "en";
+  listening.interimResults = true;
+  const heard = (on) => button.setAttribute("aria-pressed", String(on));
+  button.hidden = false;
+  button.addEventListener("click", () => (button.getAttribute("aria-pressed") === "true" ? listening.stop() : listening.start()));
+  listening.addEventListener("start", () => heard(true));
+  listening.addEventListener("end", () => heard(false));
+  listening.addEventListener("error", (event) => {
+    if (event.error !== "aborted") toast(event.error === "not-allowed" ? "The microphone is not allowed for this page." : "Nothing was heard. Please try again.");
+  });
+  listening.addEventListener("result", (event) => {
+    const results = [...event.results];
+    input.value = results.map((result) => result[0].transcript).join(" ").trim();
+    if (results.every((result) => result.isFinal) && input.value) button.form.requestSubmit();
+  });
+}
+
 // A gallery's small pictures move the large one.
 document.addEventListener("click", (event) => {
   const thumb = event.target.closest(".thumbs a[href^='#']");

@@ -1,6 +1,6 @@
 //! A list of found listings with its filters: the same on search, category and store pages.
 
-use api_search::{Facet, FacetValue, SearchResponse};
+use api_search::{Facet, FacetValue, SearchResponse, SortOrder, Understood};
 use kit_core::{Currency, Money};
 use maud::{Markup, html};
 
@@ -73,7 +73,7 @@ fn bar(results: &Results) -> Markup {
 /// Each filter that is on, as a link that takes it off.
 fn chips(results: &Results) -> Markup {
     let query = &results.query;
-    if !query.filtered() {
+    if !query.filtered() && results.found.understood.is_empty() {
         return Markup::default();
     }
     let label_of = |field: &str, value: &str| {
@@ -81,6 +81,9 @@ fn chips(results: &Results) -> Markup {
         values.into_iter().find(|known| known.value == value).map_or_else(|| value.to_owned(), |known| known.label.clone())
     };
     let mut chips: Vec<(String, String)> = Vec::new();
+    for understood in &results.found.understood {
+        chips.push((understood_label(understood), query.changed(|query| query.words = without(&query.words, &understood.words))));
+    }
     for brand in &query.brands {
         chips.push((brand.clone(), query.changed(|query| query.brands.retain(|other| other != brand))));
     }
@@ -109,6 +112,28 @@ fn chips(results: &Results) -> Markup {
             @if chips.len() > 1 { li { a.chip href=(query.without_filters()) { "Clear all" } } }
         }
     }
+}
+
+/// A limit that was said among the words.
+fn understood_label(understood: &Understood) -> String {
+    let shown = |minor: i64| show::money(Money::new(minor, Currency::USD)).trim_end_matches(".00").to_owned();
+    match (understood.price_min_minor, understood.price_max_minor) {
+        (Some(low), Some(high)) => format!("{} – {}", shown(low), shown(high)),
+        (None, Some(high)) => format!("Up to {}", shown(high)),
+        (Some(low), None) => format!("From {}", shown(low)),
+        (None, None) if understood.available_only => "In stock".to_owned(),
+        (None, None) => match understood.sort() {
+            SortOrder::PriceAsc => "Cheapest first".to_owned(),
+            SortOrder::Newest => "Newest first".to_owned(),
+            _ => understood.words.clone(),
+        },
+    }
+}
+
+/// The query without some of its words.
+fn without(query: &str, words: &str) -> String {
+    let spaced = query.split_whitespace().collect::<Vec<_>>().join(" ");
+    spaced.replacen(words, "", 1).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What the engine did to the words, so that nobody wonders.
@@ -231,9 +256,14 @@ fn price_view(query: &Query, found: &SearchResponse) -> Markup {
                 input.input #price-max name="max" value=(query.max) inputmode="decimal" placeholder="$ max" autocomplete="off";
             }
             @if !buckets.is_empty() {
-                div.options {
+                @let most = buckets.iter().map(|bucket| bucket.count).max().unwrap_or(1).max(1);
+                div.options.histogram {
                     @for bucket in buckets.iter().filter(|bucket| bucket.count > 0) {
-                        a href=(bucket_link(query, bucket)) { span { (bucket_label(bucket)) } span.tally { (show::count(bucket.count)) } }
+                        a href=(bucket_link(query, bucket)) aria-current=[bucket.selected.then_some("true")] {
+                            span { (bucket_label(bucket)) }
+                            meter min="0" max=(most) value=(bucket.count) aria-hidden="true" {}
+                            span.tally { (show::count(bucket.count)) }
+                        }
                     }
                 }
             }
@@ -256,5 +286,24 @@ fn bucket_label(bucket: &FacetValue) -> String {
         (from, 0) => format!("{} and over", shown(from)),
         (0, to) => format!("Under {}", shown(to)),
         (from, to) => format!("{} – {}", shown(from), shown(to)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taking_a_limit_off_leaves_the_other_words() {
+        assert_eq!(without("red  shoes under $50 in stock", "under $50"), "red shoes in stock");
+        assert_eq!(without("cheapest laptop", "cheapest"), "laptop");
+    }
+
+    #[test]
+    fn a_limit_is_told_in_its_own_words() {
+        let price = |price_min_minor, price_max_minor| Understood { price_min_minor, price_max_minor, ..Understood::default() };
+        assert_eq!(understood_label(&price(None, Some(5_000))), "Up to $50");
+        assert_eq!(understood_label(&price(Some(1_050), Some(2_000))), "$10.50 – $20");
+        assert_eq!(understood_label(&Understood { available_only: true, ..Understood::default() }), "In stock");
     }
 }

@@ -120,7 +120,7 @@ pub(crate) fn suggestions(found: &[Suggestion]) -> Markup {
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::buyer::sample::{facets, hits};
     use crate::visit::sample;
-    use api_search::SearchResponse;
+    use api_search::{SearchResponse, Understood};
     let query = |raw: &str| Query::parse("/search", Some(raw));
     let found = |hits: Vec<api_search::Hit>| SearchResponse {
         total: u64::try_from(hits.len()).unwrap() * 37,
@@ -131,6 +131,13 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     };
     let relaxed =
         SearchResponse { relaxed: true, dropped_words: vec!["purple".to_owned()], did_you_mean: "kensington lock".to_owned(), ..found(hits()) };
+    let limited = SearchResponse {
+        understood: vec![
+            Understood { words: "under $50".to_owned(), price_max_minor: Some(5_000), ..Understood::default() },
+            Understood { words: "in stock".to_owned(), available_only: true, ..Understood::default() },
+        ],
+        ..found(hits())
+    };
     let category = |id: &str, name: &str| Category { category_id: id.to_owned(), name: name.to_owned(), ..Category::default() };
     let top = sample::nobody().categories[0].id.clone();
     let in_category = CategoryPage {
@@ -147,6 +154,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
                 &Results { query: query("q=wireless+headphones&brand=Sony&min=20&available=true"), found: found(hits()), hidden: &[] },
             ),
         ),
+        ("search-limited", view(&sample::nobody(), &Results { query: query("q=headphones+under+%2450++in+stock"), found: limited, hidden: &[] })),
         ("search-relaxed", view(&sample::buyer(), &Results { query: query("q=purple+kensingtn+lock"), found: relaxed, hidden: &[] })),
         ("search-empty", view(&sample::nobody(), &Results { query: query("q=zzzz&brand=Sony"), found: SearchResponse::default(), hidden: &[] })),
         ("category", view_category(&sample::nobody(), &in_category)),

@@ -179,6 +179,8 @@ fn search_box(query: &str) -> Markup {
             form action="/search" method="get" {
                 label.sr for="q" { "Search all shops" }
                 input #q type="search" name="q" value=(query) placeholder="Search all shops" autocomplete="off" maxlength="300" enterkeyhint="search";
+                // Shown by the script where the browser can listen.
+                button.mic type="button" data-listen hidden aria-pressed="false" aria-label="Search by voice" { (icon("mic")) }
                 button type="submit" aria-label="Search" { (icon("search")) }
             }
             div.suggest #suggest {}

@@ -22,6 +22,7 @@ use crate::query::plan::{Plan, Reader};
 use crate::query::rank::compares;
 use crate::query::spelling::Spelling;
 use crate::query::walk::{Walk, Walked};
+use crate::query::wishes::{self, Wish};
 use crate::text;
 
 const DEFAULT_LIMIT: usize = 20;
@@ -68,7 +69,20 @@ impl Search {
         }
     }
 
+    /// Limits said among the words are taken as limits; when nothing meets them, they were words after all.
     fn answer(&self, request: &api::SearchRequest) -> Result<api::SearchResponse, Error> {
+        let (meant, understood) = understood(request, self.currency(request)?);
+        let literal = understood.is_empty() || After::read(&request.cursor).is_some_and(|after| after.question == question(request));
+        if !literal {
+            let answer = self.answer_to(&meant)?;
+            if answer.total > 0 {
+                return Ok(api::SearchResponse { understood, ..answer });
+            }
+        }
+        self.answer_to(request)
+    }
+
+    fn answer_to(&self, request: &api::SearchRequest) -> Result<api::SearchResponse, Error> {
         let attributes = attributes(&request.attributes)?;
         let searcher = self.0.home.live().searcher();
         let (vocabulary, synonyms) = (self.vocabulary(), self.synonyms());
@@ -141,6 +155,7 @@ impl Search {
             did_you_mean: did_you_mean.unwrap_or_default(),
             corrected: corrected.is_some(),
             took_ms: 0,
+            understood: Vec::new(),
         })
     }
 
@@ -202,10 +217,14 @@ impl Search {
         term(fields.categories, &request.category_id).into_iter().chain(term(fields.seller, &request.tenant_id)).collect()
     }
 
+    fn currency(&self, request: &api::SearchRequest) -> Result<Currency, Error> {
+        let named = if request.currency.is_empty() { &self.0.config.currency } else { &request.currency };
+        named.parse().map_err(|_| Error::Invalid { field: "currency", message: "must be an ISO 4217 code like USD" })
+    }
+
     fn collect(&self, request: &api::SearchRequest, attributes: &[(String, String)], after: Option<After>) -> Result<Collect, Error> {
         let config = &self.0.config;
-        let named = if request.currency.is_empty() { &config.currency } else { &request.currency };
-        let currency: Currency = named.parse().map_err(|_| Error::Invalid { field: "currency", message: "must be an ISO 4217 code like USD" })?;
+        let currency = self.currency(request)?;
         let mut by_key: Vec<(u64, Vec<u64>)> = Vec::new();
         for (key, value) in attributes {
             let (key, value) = (key_hash(key), value_hash(key, value));
@@ -232,6 +251,38 @@ impl Search {
         let unit = 10_u64.pow(u32::from(currency.decimals()));
         Ok(Collect { filters, sort: sort(request), limit, after, facets: request.facets, weights, currency: text::hash(currency.as_str()), unit })
     }
+}
+
+/// The request with the limits that its words say, and what they were. Limits that are set already are not said over.
+fn understood(request: &api::SearchRequest, currency: Currency) -> (api::SearchRequest, Vec<api::Understood>) {
+    let (query, said) = wishes::read(&request.query, currency);
+    let mut meant = api::SearchRequest { query, ..request.clone() };
+    let priced = request.price_min_minor.is_some() || request.price_max_minor.is_some();
+    let mut understood = Vec::new();
+    for said in said {
+        let mut told = api::Understood { words: said.words, ..Default::default() };
+        match said.wish {
+            Wish::AtMost(minor) => told.price_max_minor = Some(minor),
+            Wish::AtLeast(minor) => told.price_min_minor = Some(minor),
+            Wish::Between(low, high) => (told.price_min_minor, told.price_max_minor) = (Some(low), Some(high)),
+            Wish::InStock => told.available_only = true,
+            Wish::Cheapest => told.set_sort(api::SortOrder::PriceAsc),
+            Wish::Newest => told.set_sort(api::SortOrder::Newest),
+        }
+        if !priced {
+            meant.price_min_minor = told.price_min_minor.or(meant.price_min_minor);
+            meant.price_max_minor = told.price_max_minor.or(meant.price_max_minor);
+        }
+        meant.available_only |= told.available_only;
+        if meant.sort() == api::SortOrder::Unspecified {
+            meant.sort = told.sort;
+        }
+        understood.push(told);
+    }
+    if matches!((meant.price_min_minor, meant.price_max_minor), (Some(min), Some(max)) if min > max) {
+        return (request.clone(), Vec::new());
+    }
+    (meant, understood)
 }
 
 /// What was found, before it is shown.

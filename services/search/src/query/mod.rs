@@ -1,5 +1,6 @@
 //! From what a buyer typed to what is found: `plan` reads the words, `walk` visits the listings that have enough of them, `collect`
-//! keeps hits and counts facets, `rank` puts the best in order, `facets` names what was counted, `spelling` completes and corrects.
+//! keeps hits and counts facets, `rank` puts the best in order, `facets` names what was counted, `spelling` completes and corrects, `wishes`
+//! reads limits among the words.
 
 pub(crate) mod collect;
 pub(crate) mod cursor;
@@ -10,3 +11,4 @@ pub(crate) mod profile;
 pub(crate) mod rank;
 pub(crate) mod spelling;
 pub(crate) mod walk;
+pub(crate) mod wishes;
