@@ -42,9 +42,6 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    if let Command::Eval(what) = &cli.command {
-        return eval::run(what, cli.data.as_deref());
-    }
     let settings = Settings::load(&cli, &modules::names())?;
     logs::start(&settings.log);
     match &cli.command {
@@ -65,8 +62,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor => doctor::run(&settings).await,
         Command::Bench(args) => bench::run(args.clone()).await,
         Command::Prove(args) => bench::prove(args.clone()).await,
-        // Done above: it needs no market.
-        Command::Eval(_) => Ok(()),
+        Command::Eval(what) => eval::run(&settings, what, cli.data.as_deref()).await,
         Command::Audit(_) | Command::Tenant(_) | Command::Operator(_) | Command::Import(_) => act(&settings, &cli.command).await,
     }
 }

@@ -31,7 +31,10 @@ pub const MODULE: Module = Module {
     calls: &[],
     hears: &["catalog", "inventory", "tenants"],
     in_cells: false,
-    migrations: &[("0001_search.sql", include_str!("../migrations/0001_search.sql"))],
+    migrations: &[
+        ("0001_search.sql", include_str!("../migrations/0001_search.sql")),
+        ("0002_first_synonyms.sql", include_str!("../migrations/0002_first_synonyms.sql")),
+    ],
     descriptors: api_search::DESCRIPTORS,
     start: |start| start_service(start).boxed(),
 };

@@ -9,7 +9,7 @@ use kit_rpc::{Ctx, parse, status, timestamp};
 use tonic::{Request, Response, Status};
 
 use crate::flows::Search;
-use crate::store::SynonymRow;
+use crate::store::{QueryRow, SynonymRow};
 
 #[derive(Clone)]
 pub(crate) struct Rpc(pub(crate) Search);
@@ -68,6 +68,14 @@ impl Contract for Rpc {
         Ok(Response::new(api::DeleteSynonymsResponse {}))
     }
 
+    async fn list_queries(&self, request: Request<api::ListQueriesRequest>) -> Answer<api::ListQueriesResponse> {
+        Ctx::of(&request)?.require_operator("search.write")?;
+        let asked = request.into_inner();
+        let limit = if asked.limit == 0 { DEFAULT_LIMIT } else { asked.limit };
+        let rows = self.0.list_queries(asked.nothing_found, i64::from(limit)).await.map_err(status)?;
+        Ok(Response::new(api::ListQueriesResponse { queries: rows.into_iter().map(Into::into).collect() }))
+    }
+
     async fn reindex(&self, request: Request<api::ReindexRequest>) -> Answer<api::ReindexResponse> {
         let ctx = Ctx::of(&request)?;
         ctx.require_operator("search.write")?;
@@ -85,6 +93,12 @@ impl Contract for Rpc {
             rebuilding: now.rebuilding,
             bytes_on_disk: now.bytes_on_disk,
         }))
+    }
+}
+
+impl From<QueryRow> for api::QueryCount {
+    fn from(row: QueryRow) -> Self {
+        Self { query: row.query, searches: row.searches, found: row.found, last_at: Some(timestamp(row.last_at)) }
     }
 }
 

@@ -313,6 +313,23 @@ pub(crate) async fn popular_queries(db: &mut PgConnection, from_searches: i64, l
         .await?)
 }
 
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct QueryRow {
+    pub(crate) query: String,
+    pub(crate) searches: i64,
+    pub(crate) found: i64,
+    pub(crate) last_at: Time,
+}
+
+/// What was searched for most; or only what found nothing.
+pub(crate) async fn queries(db: &mut PgConnection, nothing_found: bool, limit: i64) -> Result<Vec<QueryRow>, Error> {
+    Ok(sqlx::query_as("select query, searches, found, last_at from search_query where not $1 or found = 0 order by searches desc, query limit $2")
+        .bind(nothing_found)
+        .bind(limit)
+        .fetch_all(db)
+        .await?)
+}
+
 fn read<T: std::str::FromStr>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::Unreadable(format!("{text} is not an id")))
 }

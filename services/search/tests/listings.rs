@@ -18,7 +18,8 @@ use api_catalog::{
 use api_inventory::{InventoryEvent, StockChanged, inventory_event};
 use api_search::search_client::SearchClient;
 use api_search::{
-    GetListingRequest, Listing, ReindexRequest, SearchRequest, SearchResponse, SetSynonymsRequest, StockState, SuggestRequest, SuggestionKind,
+    GetListingRequest, ListQueriesRequest, Listing, ReindexRequest, SearchRequest, SearchResponse, SetSynonymsRequest, StockState, SuggestRequest,
+    SuggestionKind,
 };
 use api_tenants::{Store, Tenant, TenantState, TenantsEvent, tenants_event};
 use futures::FutureExt;
@@ -303,6 +304,19 @@ async fn search_filters_counts_suggests_and_explains() {
     world.client().set_synonyms(world.market.operator(&["search.write"]).request(synonyms.clone())).await.unwrap();
     assert_eq!(world.find("red cup").await.total, 1);
     assert!(world.client().set_synonyms(world.market.buyer().request(synonyms)).await.is_err());
+    let limited = world.find("red stoneware mug under $12").await;
+    assert_eq!((limited.understood[0].words.as_str(), limited.understood[0].price_max_minor), ("under $12", Some(1_200)));
+    assert_eq!(limited.hits[0].title, "Red Stoneware Mug");
+    let beyond = world.find("stoneware mug over $9,000").await;
+    assert!(beyond.understood.is_empty() && beyond.total > 0, "a limit that nothing meets is taken as words: {beyond:?}");
+
+    let missed = ListQueriesRequest { nothing_found: true, ..Default::default() };
+    world.find("zzyzx").await;
+    let operator = || world.market.operator(&["search.write"]);
+    let missing = || async { world.client().list_queries(operator().request(missed)).await.unwrap().into_inner().queries };
+    world.until("queries to be written down", || async { missing().await.iter().any(|counted| counted.query == "zzyzx") }).await;
+    assert!(missing().await.iter().all(|counted| counted.found == 0));
+    assert!(world.client().list_queries(world.market.buyer().request(missed)).await.is_err());
     let page = |cursor: String| SearchRequest { query: "mug".to_owned(), limit: 2, cursor, ..Default::default() };
     let first = world.search(page(String::new())).await;
     let second = world.search(page(first.next_cursor.clone())).await;

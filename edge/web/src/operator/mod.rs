@@ -9,6 +9,7 @@ mod money;
 mod orders;
 mod overview;
 mod recommendations;
+mod search;
 mod tenants;
 mod users;
 
@@ -38,6 +39,10 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/operator/recommendations/{model_id}/publish", post(recommendations::publish))
         .route("/operator/experiments", get(experiments::show).post(experiments::start))
         .route("/operator/experiments/{experiment_id}/stop", post(experiments::stop))
+        .route("/operator/search", get(search::show))
+        .route("/operator/search/synonyms", post(search::save))
+        .route("/operator/search/synonyms/forget", post(search::forget))
+        .route("/operator/search/rebuild", post(search::rebuild))
         .route("/operator/users", get(users::list))
         .route("/operator/messages", get(messages::list))
         .route("/operator/messages/{message_id}", get(messages::show))
@@ -47,13 +52,14 @@ pub(crate) fn routes() -> Router<Web> {
 }
 
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 12] = [
+const ENTRIES: [(&str, &str, &str, &str, &str); 13] = [
     ("", "/operator", "layout-grid", "Overview", "health.read"),
     ("Market", "/operator/tenants", "store", "Tenants", "tenants.read"),
     ("", "/operator/orders", "package", "Orders", "orders.read"),
     ("", "/operator/categories", "folder-tree", "Categories", "catalog.write"),
     ("", "/operator/recommendations", "sparkles", "Recommendations", "recommendations.write"),
     ("", "/operator/experiments", "chart-line", "Experiments", "recommendations.write"),
+    ("", "/operator/search", "search", "Search", "search.write"),
     ("", "/operator/users", "users", "People", "users.read"),
     ("Money", "/operator/payments", "wallet", "Payments", "payments.read"),
     ("", "/operator/ledger", "scale", "Ledger", "payments.read"),
@@ -93,6 +99,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         categories::samples(),
         recommendations::samples(),
         experiments::samples(),
+        search::samples(),
         users::samples(),
         messages::samples(),
         audit::samples(),

@@ -49,7 +49,8 @@ pub(crate) fn likenesses(
     let highest = best.iter().map(|found| f64::from(found.text)).fold(f64::MIN_POSITIVE, f64::max);
     let described = described(searcher, descriptions, &asked.profile, best)?;
     let each = best.iter().zip(described);
-    each.map(|(found, described)| Ok(Likeness::between(&asked.profile, &*profile(found.address)?, f64::from(found.text) / highest, &described))).collect()
+    each.map(|(found, described)| Ok(Likeness::between(&asked.profile, &*profile(found.address)?, f64::from(found.text) / highest, &described)))
+        .collect()
 }
 
 impl Search {

@@ -1,4 +1,4 @@
-//! The operator's synonyms and the operator's hand on the index.
+//! What the operator says about words and sees of queries, and the operator's hand on the index.
 
 use api_search::{ReindexStarted, SynonymsChanged, search_event};
 use kit_db::{Scope, log};
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Search;
 use crate::error::Error;
 use crate::events::event;
-use crate::store::{self, SynonymRow};
+use crate::store::{self, QueryRow, SynonymRow};
 use crate::text;
 
 pub(crate) struct IndexStatus {
@@ -61,11 +61,17 @@ impl Search {
 
     pub(crate) async fn refresh_synonyms(&self) -> Result<(), Error> {
         let mut tx = self.0.db.begin(&Scope::Platform).await?;
-        let said: crate::query::plan::Synonyms = store::all_synonyms(&mut tx).await?.into_iter().map(|row| (row.term, row.synonyms)).collect();
+        let said: crate::query::plan::Synonyms =
+            store::all_synonyms(&mut tx).await?.into_iter().map(|row| (text::stems(&row.term), row.synonyms)).collect();
         if said != *self.synonyms() {
             self.set_synonyms(said);
         }
         Ok(())
+    }
+
+    pub(crate) async fn list_queries(&self, nothing_found: bool, limit: i64) -> Result<Vec<QueryRow>, Error> {
+        let mut tx = self.0.db.begin(&Scope::Platform).await?;
+        store::queries(&mut tx, nothing_found, limit).await
     }
 
     /// How many listings will be indexed.

@@ -34,7 +34,7 @@ const COMPLETIONS: usize = 12;
 const CORRECTIONS: usize = 3;
 const SHORTEST_COMPLETED: usize = 3;
 
-/// The operator's synonyms: term → what is searched for as well.
+/// The operator's synonyms: the stems of the term → what is searched for as well.
 pub(crate) type Synonyms = BTreeMap<String, Vec<String>>;
 
 /// What reading a query needs to know.
@@ -202,7 +202,7 @@ impl Reader<'_> {
     }
 
     fn synonyms_of(&self, part: &[Word], ways: &mut Ways) {
-        let term = part.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+        let term = part.iter().map(|word| text::stem(&word.text)).collect::<Vec<_>>().join(" ");
         for synonym in self.synonyms.get(&term).map(Vec::as_slice).unwrap_or_default() {
             let words = text::words(synonym);
             let listings = words.iter().map(|word| u64::from(self.spelling.count(&word.text))).min().unwrap_or_default();

@@ -14,8 +14,23 @@ const SHORTEST_DIGITS: usize = 5;
 
 /// Stems of words that make a thing another one than its plain namesake.
 const QUALIFIERS: [&str; 17] = [
-    "compatible", "remanufactured", "refurbished", "renewed", "replacement", "generic", "used", "upgrade", "upsell", "academic", "educational", "education",
-    "student", "refill", "oem", "case", "bundle",
+    "compatible",
+    "remanufactured",
+    "refurbished",
+    "renewed",
+    "replacement",
+    "generic",
+    "used",
+    "upgrade",
+    "upsell",
+    "academic",
+    "educational",
+    "education",
+    "student",
+    "refill",
+    "oem",
+    "case",
+    "bundle",
 ];
 
 #[derive(Debug, Clone, PartialEq)]

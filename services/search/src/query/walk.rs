@@ -110,7 +110,8 @@ fn in_segment(
         if doc == TERMINATED {
             return Ok(matches);
         }
-        let allowed = reader.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) && condition.as_mut().is_none_or(|condition| stands_on(&mut **condition, doc));
+        let allowed = reader.alive_bitset().is_none_or(|alive| alive.is_alive(doc))
+            && condition.as_mut().is_none_or(|condition| stands_on(&mut **condition, doc));
         if allowed && let Some(found) = weighed(&mut streams, doc, needed) {
             let bonus: Score = extras.iter_mut().map(|extra| if stands_on(&mut **extra, doc) { extra.score() } else { 0.0 }).sum();
             matches.push(Match { score: found.score + bonus, ..found });

@@ -155,7 +155,18 @@ mod tests {
 
     #[test]
     fn words_that_are_no_wishes_stay_words() {
-        for query in ["under 13 soccer ball", "over ear headphones", "windows 10", "10-20 mm lens", "up to date", "lamp under €50", "cheapest", "from sony", "5 to 7 ports", "in"] {
+        for query in [
+            "under 13 soccer ball",
+            "over ear headphones",
+            "windows 10",
+            "10-20 mm lens",
+            "up to date",
+            "lamp under €50",
+            "cheapest",
+            "from sony",
+            "5 to 7 ports",
+            "in",
+        ] {
             assert_eq!(wishes(query), (query.to_owned(), vec![]), "{query}");
         }
     }

@@ -8,8 +8,8 @@ const BREAKS: [&str; 18] =
 
 /// Words that say how a thing is, not what; titles end with them.
 const QUALITIES: [&str; 32] = [
-    "black", "white", "silver", "red", "blue", "green", "grey", "gray", "pink", "yellow", "gold", "purple", "orange", "brown", "beige", "small", "medium",
-    "large", "xs", "xl", "xxl", "mini", "pack", "kit", "set", "pcs", "eu", "us", "uk", "pro", "plus", "new",
+    "black", "white", "silver", "red", "blue", "green", "grey", "gray", "pink", "yellow", "gold", "purple", "orange", "brown", "beige", "small",
+    "medium", "large", "xs", "xl", "xxl", "mini", "pack", "kit", "set", "pcs", "eu", "us", "uk", "pro", "plus", "new",
 ];
 
 /// The stem of the noun that heads the title: the last word of its first part that is neither a number nor a quality.
