@@ -14,7 +14,7 @@ use super::{console, link, moment, staff};
 use crate::failure::Page;
 use crate::session::{Here, Posted};
 use crate::site::Web;
-use crate::ui::form::{self, Form};
+use crate::ui::form;
 use crate::ui::{self, Tone, show};
 use crate::visit::Visit;
 
