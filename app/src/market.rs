@@ -73,6 +73,12 @@ fn sections(settings: &Settings, key: &CtxKey) -> toml::Table {
         sandbox.entry("public_url").or_insert_with(|| settings.sandbox.public_url().into());
         sandbox.entry("webhook_secret").or_insert_with(|| webhook_secret(key).into());
     }
+    if let Some(bank) = payments.as_table_mut().map(|payments| payments.entry("bank").or_insert_with(|| toml::Table::new().into()))
+        && let Some(bank) = bank.as_table_mut()
+    {
+        bank.entry("url").or_insert_with(|| format!("http://{}", settings.sandbox.listen).into());
+        bank.entry("webhook_secret").or_insert_with(|| bank_webhook_secret(key).into());
+    }
     sections
 }
 
@@ -80,6 +86,11 @@ fn sections(settings: &Settings, key: &CtxKey) -> toml::Table {
 /// be a secret of this market.
 pub(crate) fn webhook_secret(key: &CtxKey) -> String {
     key.derive("the sandbox's webhooks")
+}
+
+/// The same of the sandbox bank, which is another party.
+pub(crate) fn bank_webhook_secret(key: &CtxKey) -> String {
+    key.derive("the sandbox bank's webhooks")
 }
 
 /// The cluster's key: configured, or made once and kept in the data directory, readable by its owner only.

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::market::{Market, webhook_secret};
+use crate::market::{Market, bank_webhook_secret, webhook_secret};
 use crate::modules::Plan;
 use crate::settings::Settings;
 use crate::{figures, grpc, http};
@@ -126,8 +126,12 @@ async fn bind(address: SocketAddr, flag: &str, key: &str) -> anyhow::Result<TcpL
 
 /// The sandbox's side of the account that payments has with it.
 fn sandbox(settings: &Settings, market: &Market) -> sandbox::Settings {
-    let account = settings.services.get("payments").and_then(|payments| payments.get("sandbox"));
-    let key = |name: &str, built_in: &str| account.and_then(|account| account.get(name)).and_then(toml::Value::as_str).unwrap_or(built_in).to_owned();
+    let payments = settings.services.get("payments");
+    let of = |account: &str, name: &str, built_in: &str| {
+        let configured = payments.and_then(|payments| payments.get(account)?.get(name)?.as_str());
+        configured.unwrap_or(built_in).to_owned()
+    };
+    let key = |name: &str, built_in: &str| of("sandbox", name, built_in);
     let mut return_origins = vec![settings.http.public_url(), format!("http://{}", settings.http.listen)];
     return_origins.dedup();
     sandbox::Settings {
@@ -140,5 +144,11 @@ fn sandbox(settings: &Settings, market: &Market) -> sandbox::Settings {
         data_dir: settings.data_dir.0.join("sandbox"),
         timings: sandbox::Timings::default(),
         clock: market.clock.clone(),
+        fees: sandbox::Fees::default(),
+        bank: sandbox::BankSettings {
+            secret_key: of("bank", "secret_key", "bk_sandbox"),
+            webhook_url: Some(format!("http://{}/v1/webhooks/sandbox_bank", settings.http.listen)),
+            webhook_secret: of("bank", "webhook_secret", &bank_webhook_secret(&market.key)),
+        },
     }
 }

@@ -15,12 +15,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use crate::dispute::USUAL_REASON;
 use crate::error::Error;
 use crate::faults::Faults;
 use crate::journal::Record;
 use crate::model::{MovementKind, MovementRequest};
 use crate::pages;
-use crate::settings::MAX_BODY_BYTES;
+use crate::settings::{MAX_BODY_BYTES, MAX_EVIDENCE, MAX_REPORT_LINES};
 use crate::tokens::{allowed_return, tokenise};
 use crate::world::{Answer, Charge, NewPayment, World};
 
@@ -34,6 +35,9 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/v1/payments/{id}/capture", post(capture))
         .route("/v1/payments/{id}/cancel", post(cancel))
         .route("/v1/payments/{id}/refunds", post(refund))
+        .route("/v1/payments/{id}/disputes", post(dispute))
+        .route("/v1/payments/{id}/disputes/{dispute}/evidence", post(answer_dispute))
+        .route("/v1/report", get(report))
         .route("/v1/methods/{id}", delete(delete_method))
         .route("/v1/events", get(events));
     let faulty = merchant
@@ -196,6 +200,47 @@ async fn find_by_key(State(world): Shared, Query(query): Query<FindQuery>) -> Re
     answer(world.find_by_key(&key)?).await
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DisputeBody {
+    amount_minor: Option<i64>,
+    #[serde(default)]
+    reason: String,
+}
+
+/// On demand: the cardholder disputes a payment now.
+async fn dispute(State(world): Shared, Path(id): Path<String>, body: Bytes) -> Result<Response, Error> {
+    let request: DisputeBody = read(&body)?;
+    text_within("reason", &request.reason, 0, 100)?;
+    let reason = if request.reason.is_empty() { USUAL_REASON.to_owned() } else { request.reason };
+    answer(world.dispute(&id, reason, request.amount_minor)?).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvidenceBody {
+    evidence: String,
+}
+
+async fn answer_dispute(State(world): Shared, Path((id, dispute)): Path<(String, String)>, body: Bytes) -> Result<Response, Error> {
+    let request: EvidenceBody = read(&body)?;
+    if request.evidence.chars().count() > MAX_EVIDENCE {
+        return Err(Error::invalid("evidence", format!("must have at most {MAX_EVIDENCE} characters")));
+    }
+    answer(world.answer_dispute(&id, &dispute, request.evidence)?).await
+}
+
+#[derive(Deserialize)]
+struct ReportQuery {
+    after: Option<u64>,
+    limit: Option<usize>,
+}
+
+async fn report(State(world): Shared, Query(query): Query<ReportQuery>) -> axum::Json<serde_json::Value> {
+    let lines = world.report(query.after.unwrap_or_default(), query.limit.unwrap_or(100).clamp(1, MAX_REPORT_LINES));
+    axum::Json(serde_json::json!({"lines": lines}))
+}
+
 async fn delete_method(State(world): Shared, Path(id): Path<String>) -> Result<StatusCode, Error> {
     let known = world.lock().methods.remove(&id);
     known.ok_or(Error::NotFound("method"))?;
@@ -245,17 +290,17 @@ fn json(body: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| Error::invalid("body", format!("is not the JSON this takes: {error}")))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<String, Error> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<String, Error> {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
     text_within("Idempotency-Key", key, 1, 200)?;
     Ok(key.to_owned())
 }
 
-fn text_within(field: &'static str, text: &str, min: usize, max: usize) -> Result<(), Error> {
+pub(crate) fn text_within(field: &'static str, text: &str, min: usize, max: usize) -> Result<(), Error> {
     let fits = (min..=max).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if fits { Ok(()) } else { Err(Error::invalid(field, format!("must have {min} to {max} characters, none of them control characters"))) }
 }

@@ -22,6 +22,7 @@ pub(crate) enum Behaviour {
     CaptureFails,
     RefundFails,
     RefundsLater,
+    Disputed,
 }
 
 /// A card people can try, as documentation shows it.
@@ -58,6 +59,7 @@ const CARDS: &[TestCard] = &[
     card("4000 0000 0000 0283", "tok_webhook_first", "visa", Behaviour::WebhookFirst, "succeeds; the webhook comes before the answer"),
     card("4000 0000 0000 0291", "tok_capture_fails", "visa", Behaviour::CaptureFails, "is authorised, but its capture fails"),
     card("4000 0000 0000 5126", "tok_refund_fails", "visa", Behaviour::RefundFails, "succeeds, but its refund fails"),
+    card("4000 0000 0000 2685", "tok_disputed", "visa", Behaviour::Disputed, "succeeds; a while after the capture its owner disputes it"),
     card("4000 0000 0000 7726", "tok_refunds_later", "visa", Behaviour::RefundsLater, "succeeds; its refund answers later, only by webhook"),
 ];
 

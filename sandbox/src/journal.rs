@@ -9,6 +9,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -157,7 +158,7 @@ fn write_group(file: &mut File, buffer: &[u8]) -> std::io::Result<()> {
 }
 
 /// Reads a journal back, line by line; a torn last line is cut off, an unreadable one in between is an error.
-pub(crate) fn replay(path: &Path, mut apply: impl FnMut(Record)) -> Result<()> {
+pub(crate) fn replay<T: DeserializeOwned>(path: &Path, mut apply: impl FnMut(T)) -> Result<()> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -210,7 +211,7 @@ mod tests {
         std::fs::write(&path, format!("{line}\n{line}\n{{\"method_dele")).unwrap();
         let count = |path: &Path| {
             let mut count = 0;
-            replay(path, |_| count += 1).map(|()| count)
+            replay(path, |_: Record| count += 1).map(|()| count)
         };
         assert_eq!(count(&path).unwrap(), 2);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{line}\n{line}\n"), "the torn line is cut off before anything is appended");

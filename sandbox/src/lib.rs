@@ -6,7 +6,9 @@
 //! refunded ≤ captured, always; card numbers are looked at once, at tokenisation, and never stored.
 
 mod api;
+mod bank;
 mod cards;
+mod dispute;
 mod error;
 mod faults;
 mod journal;
@@ -27,22 +29,32 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use cards::{TestCard, test_cards};
-pub use settings::{Settings, Timings};
+pub use settings::{BankSettings, Fees, Settings, Timings};
 pub use signature::{SIGNATURE_HEADER, sign};
 
 /// Serves the sandbox on `listener` until `stop`, then finishes requests under way, writes the journal out and returns.
 pub async fn serve(settings: Settings, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let (hook_sender, hook_queue) = webhooks::queue();
     let world = Arc::new(world::World::open(settings.normal(), hook_sender).context("the sandbox PSP cannot read its journal")?);
-    let deliveries = tokio::spawn(webhooks::deliver(Arc::clone(&world), hook_queue, stop.clone()));
+    let told = Arc::clone(&world);
+    let receiver = webhooks::Receiver {
+        url: world.settings.webhook_url.clone(),
+        secret: world.settings.webhook_secret.clone(),
+        clock: world.settings.clock.clone(),
+        retry: world.settings.timings.retry,
+        delivered: Box::new(move |batch| told.delivered(batch)),
+    };
+    let deliveries = tokio::spawn(webhooks::deliver(Arc::new(receiver), hook_queue, stop.clone()));
+    let bank = bank::start(&world.settings, &stop).context("the sandbox bank cannot read its journal")?;
     let timers = tokio::spawn(timers::run(Arc::clone(&world), stop.clone()));
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
         // Small answers must not wait for more to send; a socket that refuses is merely slower.
         let _slower = stream.set_nodelay(true);
     });
-    let served = axum::serve(listener, api::router(Arc::clone(&world))).with_graceful_shutdown(stop.clone().cancelled_owned()).await;
+    let served =
+        axum::serve(listener, api::router(Arc::clone(&world)).merge(bank.router())).with_graceful_shutdown(stop.clone().cancelled_owned()).await;
     stop.cancel();
-    let _ended = tokio::join!(deliveries, timers);
+    let _ended = tokio::join!(deliveries, timers, bank.end());
     world.close();
     served.context("the sandbox PSP stopped serving")
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cards::{Behaviour, Card};
+use crate::dispute::{Dispute, USUAL_REASON};
 use crate::error::Error;
-use crate::settings::{MAX_MOVEMENTS, Timings};
+use crate::settings::{Fees, MAX_MOVEMENTS, Timings};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,6 +74,36 @@ pub(crate) struct Movement {
     pub(crate) status: MovementStatus,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) failure: Option<Failure>,
+    #[serde(default)]
+    pub(crate) fee_minor: i64,
+    #[serde(default)]
+    pub(crate) fee_tax_minor: i64,
+}
+
+/// What a booking is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BookingKind {
+    Capture,
+    Refund,
+    Dispute,
+    /// A dispute that was won: its amount comes back, its fee does not.
+    DisputeReversal,
+}
+
+/// A movement on the merchant's balance, as the report lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Booking {
+    /// Its place in the report; 0 until it is booked.
+    pub(crate) number: u64,
+    pub(crate) kind: BookingKind,
+    /// The merchant's own id of the capture or refund; ours of a dispute.
+    pub(crate) reference: String,
+    /// What the merchant gets (or gives, when negative), before fees.
+    pub(crate) amount_minor: i64,
+    pub(crate) fee_minor: i64,
+    pub(crate) fee_tax_minor: i64,
+    pub(crate) at_ms: i64,
 }
 
 /// A payment as the journal keeps it.
@@ -101,6 +132,10 @@ pub(crate) struct Payment {
     /// Counts changes, so that receivers of webhooks can tell an old one.
     pub(crate) version: u32,
     pub(crate) created_ms: i64,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) bookings: Vec<Booking>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) disputes: Vec<Dispute>,
     /// When it settles or expires by itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) due_ms: Option<i64>,
@@ -167,25 +202,50 @@ impl Payment {
     }
 
     /// What happens by itself when its time comes: late answers, late refunds, challenges nobody answered.
-    pub(crate) fn settle(&mut self, now_ms: i64) -> Option<EventWord> {
+    pub(crate) fn settle(&mut self, now_ms: i64, fees: &Fees, timings: &Timings) -> Option<EventWord> {
         self.due_ms.filter(|due| *due <= now_ms)?;
         self.due_ms = None;
         self.version += 1;
+        let word = self.settle_what_is_due(now_ms, fees, timings);
+        self.wake_for_disputes(now_ms);
+        word
+    }
+
+    fn settle_what_is_due(&mut self, now_ms: i64, fees: &Fees, timings: &Timings) -> Option<EventWord> {
         match self.status {
             Status::Processing if self.behaviour() == Behaviour::DeclinesLater => Some(self.fail("card_declined", "The card was declined.")),
             Status::Processing => Some(self.authorise()),
             Status::RequiresAction => Some(self.fail("authentication_expired", "The payment was not approved in time.")),
-            _ => self.settle_refunds(),
+            _ if self.behaviour() == Behaviour::Disputed && self.disputes.is_empty() => {
+                let (id, reason) = (format!("dp_{}", self.id.trim_start_matches("pi_")), USUAL_REASON.to_owned());
+                self.dispute(id, reason, None, now_ms, fees, timings).ok()
+            }
+            _ => {
+                let refunded = self.settle_refunds();
+                self.settle_disputes(now_ms).or(refunded)
+            }
         }
     }
 
     fn settle_refunds(&mut self) -> Option<EventWord> {
-        let pending = self.movements.iter_mut().filter(|movement| movement.status == MovementStatus::Pending);
-        let settled = pending.map(|movement| movement.status = MovementStatus::Succeeded).count();
-        (settled > 0).then_some("refund.succeeded")
+        let mut settled = Vec::new();
+        for movement in self.movements.iter_mut().filter(|movement| movement.status == MovementStatus::Pending) {
+            movement.status = MovementStatus::Succeeded;
+            settled.push((movement.reference.clone(), movement.amount_minor));
+        }
+        for (reference, amount_minor) in &settled {
+            self.book(BookingKind::Refund, reference.clone(), -amount_minor, (0, 0));
+        }
+        (!settled.is_empty()).then_some("refund.succeeded")
     }
 
-    pub(crate) fn capture(&mut self, request: MovementRequest) -> Result<EventWord, Error> {
+    /// Notes a movement on the balance; the world gives it its number and moment.
+    pub(crate) fn book(&mut self, kind: BookingKind, reference: String, amount_minor: i64, (fee_minor, fee_tax_minor): (i64, i64)) {
+        self.bookings.push(Booking { number: 0, kind, reference, amount_minor, fee_minor, fee_tax_minor, at_ms: 0 });
+    }
+
+    /// `now_ms`: from when a card that disputes its payments thinks about it.
+    pub(crate) fn capture(&mut self, request: MovementRequest, now_ms: i64, fees: &Fees, timings: &Timings) -> Result<EventWord, Error> {
         let left = self.amount_minor - self.captured_minor;
         if self.status != Status::Authorised {
             return Err(Error::WrongState(self.status.word(), "captured"));
@@ -195,19 +255,28 @@ impl Payment {
         self.version += 1;
         let failure = (self.behaviour() == Behaviour::CaptureFails).then(|| Failure::new("capture_refused", "The card's bank refused the capture."));
         let succeeded = failure.is_none();
+        let reference = request.reference.clone();
         self.add(MovementKind::Capture, request.id, request.key, request.reference, amount_minor, failure);
         if !succeeded {
             return Ok("capture.failed");
         }
+        let fee = fees.of_capture(amount_minor);
+        if let Some(movement) = self.movements.last_mut() {
+            (movement.fee_minor, movement.fee_tax_minor) = fee;
+        }
+        self.book(BookingKind::Capture, reference, amount_minor, fee);
         self.captured_minor += amount_minor;
         if request.last || amount_minor == left {
             self.status = Status::Captured;
+        }
+        if self.behaviour() == Behaviour::Disputed {
+            self.due_ms = Some(now_ms.saturating_add(millis(timings.later)));
         }
         Ok("payment.captured")
     }
 
     pub(crate) fn refund(&mut self, request: MovementRequest, now_ms: i64, timings: &Timings) -> Result<EventWord, Error> {
-        let left = self.captured_minor - self.refunded_minor;
+        let left = self.captured_minor - self.refunded_minor - self.disputed_minor();
         if self.captured_minor == 0 {
             return Err(Error::WrongState(self.status.word(), "refunded"));
         }
@@ -217,6 +286,7 @@ impl Payment {
         let behaviour = self.behaviour();
         let failure = (behaviour == Behaviour::RefundFails).then(|| Failure::new("refund_refused", "The card's bank refused the refund."));
         let succeeded = failure.is_none();
+        let reference = request.reference.clone();
         self.add(MovementKind::Refund, request.id, request.key, request.reference, amount_minor, failure);
         if !succeeded {
             return Ok("refund.failed");
@@ -230,6 +300,7 @@ impl Payment {
             self.due_ms = Some(now_ms.saturating_add(millis(timings.later)));
             return Ok("refund.pending");
         }
+        self.book(BookingKind::Refund, reference, -amount_minor, (0, 0));
         Ok("refund.succeeded")
     }
 
@@ -261,7 +332,7 @@ impl Payment {
 
     fn add(&mut self, kind: MovementKind, id: String, key: String, reference: String, amount_minor: i64, failure: Option<Failure>) {
         let status = if failure.is_some() { MovementStatus::Failed } else { MovementStatus::Succeeded };
-        self.movements.push(Movement { id, kind, key, reference, amount_minor, status, failure });
+        self.movements.push(Movement { id, kind, key, reference, amount_minor, status, failure, fee_minor: 0, fee_tax_minor: 0 });
     }
 
     fn authorise(&mut self) -> EventWord {
@@ -320,8 +391,8 @@ mod tests {
         let mut payment = payment(500);
         let card = Card::of(test_cards().iter().find(|card| card.behaviour == Behaviour::Challenge).unwrap(), 1, 2030);
         assert_eq!(payment.confirm(card, false, 0, &timings), Ok("payment.requires_action"));
-        assert_eq!(payment.settle(millis(timings.challenge) - 1), None);
-        assert_eq!(payment.settle(millis(timings.challenge)), Some("payment.failed"));
+        assert_eq!(payment.settle(millis(timings.challenge) - 1, &Fees::default(), &timings), None);
+        assert_eq!(payment.settle(millis(timings.challenge), &Fees::default(), &timings), Some("payment.failed"));
         assert_eq!(payment.answer_challenge(true), None);
     }
 
@@ -329,7 +400,7 @@ mod tests {
         #[test]
         fn whatever_is_asked_in_whatever_order_no_more_is_captured_than_authorised_nor_refunded_than_captured(
             card in 0..test_cards().len(),
-            steps in proptest::collection::vec((0..6_u8, proptest::option::of(1..700_i64), any::<bool>()), 1..40),
+            steps in proptest::collection::vec((0..8_u8, proptest::option::of(1..700_i64), any::<bool>()), 1..40),
         ) {
             let timings = Timings::default();
             let mut payment = payment(1000);
@@ -339,14 +410,23 @@ mod tests {
                 let before = payment.clone();
                 let refused = match step {
                     0 => payment.confirm(card.clone(), false, now, &timings).is_err(),
-                    1 => payment.capture(asked(amount, last)).is_err(),
+                    1 => payment.capture(asked(amount, last), now, &Fees::default(), &timings).is_err(),
                     2 => payment.refund(asked(amount, last), now, &timings).is_err(),
                     3 => payment.cancel().is_err(),
-                    4 => payment.settle(now).is_none() && payment.due_ms == before.due_ms,
+                    4 => payment.settle(now, &Fees::default(), &timings).is_none() && payment.due_ms == before.due_ms,
+                    5 => payment.dispute(format!("dp_{now}"), USUAL_REASON.to_owned(), amount, now, &Fees::default(), &timings).is_err(),
+                    6 => match payment.disputes.last().map(|dispute| dispute.id.clone()) {
+                        Some(id) => payment.answer_dispute(&id, if last { "proof" } else { "" }.to_owned(), now, &timings).is_err(),
+                        None => true,
+                    },
                     _ => payment.answer_challenge(last).is_none(),
                 };
                 prop_assert!(!refused || payment == before, "a refused step changes nothing");
-                prop_assert!(payment.captured_minor <= payment.amount_minor && payment.refunded_minor <= payment.captured_minor);
+                prop_assert!(payment.captured_minor <= payment.amount_minor);
+                prop_assert!(payment.refunded_minor + payment.disputed_minor() <= payment.captured_minor);
+                let pending: i64 = payment.movements.iter().filter(|m| m.kind == MovementKind::Refund && m.status == MovementStatus::Pending).map(|m| m.amount_minor).sum();
+                let booked: i64 = payment.bookings.iter().map(|booking| booking.amount_minor).sum();
+                prop_assert_eq!(booked, payment.captured_minor - payment.refunded_minor + pending - payment.disputed_minor(), "the report says what happened");
                 let sum = |kind| payment.movements.iter().filter(|m| m.kind == kind && m.status != MovementStatus::Failed).map(|m| m.amount_minor).sum::<i64>();
                 prop_assert_eq!(sum(MovementKind::Capture), payment.captured_minor);
                 prop_assert_eq!(sum(MovementKind::Refund), payment.refunded_minor);

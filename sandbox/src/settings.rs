@@ -25,6 +25,44 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub timings: Timings,
     pub clock: Clock,
+    pub fees: Fees,
+    /// The sandbox bank, which lives at the same address.
+    pub bank: BankSettings,
+}
+
+/// What the PSP takes for its work, and the tax on it.
+#[derive(Debug, Clone)]
+pub struct Fees {
+    /// Of every capture, in basis points, and a fixed part in minor units.
+    pub capture_bps: u32,
+    pub capture_fixed_minor: i64,
+    /// For every dispute.
+    pub dispute_minor: i64,
+    /// The tax on all fees.
+    pub tax_bps: u32,
+}
+
+impl Default for Fees {
+    fn default() -> Self {
+        Self { capture_bps: 140, capture_fixed_minor: 25, dispute_minor: 1_500, tax_bps: 1_900 }
+    }
+}
+
+/// The merchant's account at the sandbox bank.
+#[derive(Debug, Clone)]
+pub struct BankSettings {
+    /// Authenticates the merchant's server (`Authorization: Bearer …`).
+    pub secret_key: String,
+    /// Where webhooks go; none: transfers can only be looked up.
+    pub webhook_url: Option<String>,
+    /// Signs webhooks.
+    pub webhook_secret: String,
+}
+
+impl Default for BankSettings {
+    fn default() -> Self {
+        Self { secret_key: "bk_sandbox".to_owned(), webhook_url: None, webhook_secret: "whsec_sandbox_bank".to_owned() }
+    }
 }
 
 impl Settings {
@@ -65,6 +103,8 @@ pub struct Timings {
     pub token: Duration,
     /// The pause before a failed webhook is sent again; doubles each time.
     pub retry: Duration,
+    /// How long evidence against a dispute is taken.
+    pub evidence: Duration,
 }
 
 impl Default for Timings {
@@ -77,10 +117,15 @@ impl Default for Timings {
             challenge: Duration::from_secs(15 * 60),
             token: Duration::from_secs(60 * 60),
             retry: Duration::from_secs(1),
+            evidence: Duration::from_secs(7 * 24 * 60 * 60),
         }
     }
 }
 
+/// Characters of the evidence against a dispute.
+pub(crate) const MAX_EVIDENCE: usize = 20_000;
+/// Lines of a report in one answer.
+pub(crate) const MAX_REPORT_LINES: usize = 1_000;
 /// Bytes of a request body.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Events kept for listing; older ones are only in the journal until its next compaction.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::dispute::{Dispute, DisputeStatus};
 use crate::error::Error;
 use crate::journal::EventHead;
-use crate::model::{Failure, MovementKind, MovementStatus, Payment, Status};
+use crate::model::{Booking, BookingKind, Failure, MovementKind, MovementStatus, Payment, Status};
 use crate::settings::Settings;
 use crate::webhooks::Event;
 
@@ -29,6 +30,52 @@ struct View<'a> {
     saved_method: Option<&'a str>,
     captures: Vec<MovementView<'a>>,
     refunds: Vec<MovementView<'a>>,
+    disputes: Vec<DisputeView<'a>>,
+}
+
+#[derive(Serialize)]
+struct DisputeView<'a> {
+    id: &'a str,
+    reason: &'a str,
+    status: DisputeStatus,
+    amount_minor: i64,
+    fee_minor: i64,
+    fee_tax_minor: i64,
+    evidence_due: i64,
+}
+
+/// A movement on the merchant's balance, as the report lists it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReportLine {
+    number: u64,
+    kind: BookingKind,
+    payment: String,
+    payment_reference: String,
+    reference: String,
+    amount_minor: i64,
+    fee_minor: i64,
+    fee_tax_minor: i64,
+    net_minor: i64,
+    currency: String,
+    created: i64,
+}
+
+impl ReportLine {
+    pub(crate) fn of(number: u64, payment: &Payment, booking: &Booking) -> Self {
+        Self {
+            number,
+            kind: booking.kind,
+            payment: payment.id.clone(),
+            payment_reference: payment.reference.clone(),
+            reference: booking.reference.clone(),
+            amount_minor: booking.amount_minor,
+            fee_minor: booking.fee_minor,
+            fee_tax_minor: booking.fee_tax_minor,
+            net_minor: booking.amount_minor - booking.fee_minor - booking.fee_tax_minor,
+            currency: payment.currency.clone(),
+            created: booking.at_ms / 1_000,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -45,6 +92,8 @@ struct MovementView<'a> {
     reference: &'a str,
     amount_minor: i64,
     status: MovementStatus,
+    fee_minor: i64,
+    fee_tax_minor: i64,
     failure: Option<&'a Failure>,
 }
 
@@ -56,6 +105,8 @@ fn view_of<'a>(settings: &Settings, payment: &'a Payment) -> View<'a> {
             reference: &m.reference,
             amount_minor: m.amount_minor,
             status: m.status,
+            fee_minor: m.fee_minor,
+            fee_tax_minor: m.fee_tax_minor,
             failure: m.failure.as_ref(),
         });
         shown.collect()
@@ -82,6 +133,19 @@ fn view_of<'a>(settings: &Settings, payment: &'a Payment) -> View<'a> {
         saved_method: payment.saved_method.as_deref(),
         captures: movements(MovementKind::Capture),
         refunds: movements(MovementKind::Refund),
+        disputes: payment.disputes.iter().map(dispute_view).collect(),
+    }
+}
+
+fn dispute_view(dispute: &Dispute) -> DisputeView<'_> {
+    DisputeView {
+        id: &dispute.id,
+        reason: &dispute.reason,
+        status: dispute.status,
+        amount_minor: dispute.amount_minor,
+        fee_minor: dispute.fee_minor,
+        fee_tax_minor: dispute.fee_tax_minor,
+        evidence_due: dispute.due_ms / 1_000,
     }
 }
 

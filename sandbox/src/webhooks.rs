@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use kit_core::Clock;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use crate::model::millis;
 use crate::settings::{MAX_ATTEMPTS, MAX_DELIVERIES, MAX_EVENTS_PER_DELIVERY, MAX_RETRY, MAX_WAITING_EVENTS, WEBHOOK_TIMEOUT};
 use crate::signature::{SIGNATURE_HEADER, sign};
-use crate::world::World;
 
 /// An event as it is sent and listed.
 #[derive(Debug)]
@@ -58,9 +58,29 @@ impl HookSender {
     }
 }
 
+/// Notes that the merchant has taken these.
+pub(crate) type Delivered = Box<dyn Fn(&[Waiting]) + Send + Sync>;
+
+/// Who is told: the merchant's address for webhooks, and who notes what it has taken.
+pub(crate) struct Receiver {
+    /// None: nothing is sent.
+    pub(crate) url: Option<String>,
+    pub(crate) secret: String,
+    pub(crate) clock: Clock,
+    /// The pause before a failed delivery is sent again; doubles each time.
+    pub(crate) retry: Duration,
+    pub(crate) delivered: Delivered,
+}
+
+impl Receiver {
+    fn now_ms(&self) -> i64 {
+        self.clock.now().timestamp_millis()
+    }
+}
+
 /// Delivers until `stop`; what is undelivered then is in the journal and goes out after the next start.
-pub(crate) async fn deliver(world: Arc<World>, mut queue: HookQueue, stop: CancellationToken) {
-    let Some(url) = world.settings.webhook_url.clone() else { return };
+pub(crate) async fn deliver(receiver: Arc<Receiver>, mut queue: HookQueue, stop: CancellationToken) {
+    let Some(url) = receiver.url.clone() else { return };
     let client = reqwest::Client::builder().timeout(WEBHOOK_TIMEOUT).pool_max_idle_per_host(MAX_DELIVERIES).tcp_nodelay(true).build();
     let Ok(client) = client else {
         tracing::error!("no HTTP client for webhooks can be made; none are sent");
@@ -71,13 +91,13 @@ pub(crate) async fn deliver(world: Arc<World>, mut queue: HookQueue, stop: Cance
     let mut under_way: JoinSet<(bool, Vec<Waiting>)> = JoinSet::new();
     loop {
         while under_way.len() < MAX_DELIVERIES {
-            let batch = take_due(&mut due, world.now_ms());
+            let batch = take_due(&mut due, receiver.now_ms());
             if batch.is_empty() {
                 break;
             }
-            under_way.spawn(post(client.clone(), url.clone(), Arc::clone(&world), batch));
+            under_way.spawn(post(client.clone(), url.clone(), Arc::clone(&receiver), batch));
         }
-        let pause = if under_way.len() < MAX_DELIVERIES { until_next(&due, world.now_ms()) } else { MAX_RETRY };
+        let pause = if under_way.len() < MAX_DELIVERIES { until_next(&due, receiver.now_ms()) } else { MAX_RETRY };
         tokio::select! {
             () = stop.cancelled() => break,
             arrived = queue.receiver.recv() => match arrived {
@@ -88,7 +108,7 @@ pub(crate) async fn deliver(world: Arc<World>, mut queue: HookQueue, stop: Cance
                 None => break,
             },
             Some(Ok((taken, batch))) = under_way.join_next() => {
-                let left = if taken { world.delivered(&batch); Vec::new() } else { again(&world, &batch) };
+                let left = if taken { (receiver.delivered)(&batch); Vec::new() } else { again(&receiver, &batch) };
                 queue.waiting.fetch_sub(batch.len() - left.len(), Ordering::Relaxed);
                 for event in left {
                     number += 1;
@@ -117,7 +137,7 @@ fn until_next(due: &BTreeMap<(i64, u64), Waiting>, now_ms: i64) -> Duration {
     wait.map_or(MAX_RETRY, |millis| Duration::from_millis(millis.clamp(1, 1_000)))
 }
 
-async fn post(client: reqwest::Client, url: String, world: Arc<World>, batch: Vec<Waiting>) -> (bool, Vec<Waiting>) {
+async fn post(client: reqwest::Client, url: String, receiver: Arc<Receiver>, batch: Vec<Waiting>) -> (bool, Vec<Waiting>) {
     let mut body = br#"{"events":["#.to_vec();
     for (index, waiting) in batch.iter().enumerate() {
         if index > 0 {
@@ -126,7 +146,7 @@ async fn post(client: reqwest::Client, url: String, world: Arc<World>, batch: Ve
         body.extend_from_slice(&waiting.event.body);
     }
     body.extend_from_slice(b"]}");
-    let signature = sign(&world.settings.webhook_secret, world.now_ms() / 1_000, &body);
+    let signature = sign(&receiver.secret, receiver.now_ms() / 1_000, &body);
     let request = client.post(&url).header("content-type", "application/json").header(SIGNATURE_HEADER, signature).body(body);
     let taken = match request.send().await {
         Ok(answer) if answer.status().is_success() => {
@@ -147,11 +167,11 @@ async fn post(client: reqwest::Client, url: String, world: Arc<World>, batch: Ve
 }
 
 /// The events of a failed delivery with their next moments; those tried too often are given up.
-fn again(world: &World, batch: &[Waiting]) -> Vec<Waiting> {
-    let now_ms = world.now_ms();
+fn again(receiver: &Receiver, batch: &[Waiting]) -> Vec<Waiting> {
+    let now_ms = receiver.now_ms();
     let worth_it = batch.iter().filter(|waiting| waiting.attempts + 1 < MAX_ATTEMPTS);
     let later = worth_it.map(|waiting| {
-        let pause = world.settings.timings.retry.saturating_mul(2_u32.saturating_pow(waiting.attempts.min(16))).min(MAX_RETRY);
+        let pause = receiver.retry.saturating_mul(2_u32.saturating_pow(waiting.attempts.min(16))).min(MAX_RETRY);
         Waiting { attempts: waiting.attempts + 1, due_ms: now_ms.saturating_add(millis(pause)), ..waiting.clone() }
     });
     later.collect()

@@ -15,7 +15,7 @@ use crate::faults::{Faults, Shares};
 use crate::journal::{EventHead, Journal, Method, Record, Token, replay, rewrite};
 use crate::model::{EventWord, MovementKind, MovementRequest, Payment, Status, millis};
 use crate::settings::{MAX_LISTED_EVENTS, Settings};
-use crate::view::{event_of, view};
+use crate::view::{ReportLine, event_of, view};
 use crate::webhooks::{Event, HookSender, Waiting};
 
 /// How long the answer of a "webhook first" card waits, so that the webhook is there before it.
@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) methods: HashMap<String, Method>,
     /// Payments that change by themselves, by when.
     timers: BTreeSet<(i64, String)>,
+    /// The report: number → payment and its booking's place there.
+    bookings: BTreeMap<u64, (String, usize)>,
     events: VecDeque<Arc<Event>>,
     pub(crate) faults: Faults,
     shares: Shares,
@@ -88,6 +90,10 @@ impl World {
         std::fs::create_dir_all(&settings.data_dir).with_context(|| format!("cannot create {}", settings.data_dir.display()))?;
         let path = journal_path(&settings);
         let (mut inner, undelivered) = restore(&path, &settings)?;
+        let booked = |payment: &Payment| {
+            payment.bookings.iter().enumerate().map(|(index, booking)| (booking.number, (payment.id.clone(), index))).collect::<Vec<_>>()
+        };
+        inner.bookings = inner.payments.values().flat_map(booked).collect();
         inner.timers = inner.payments.values().filter_map(|payment| Some((payment.due_ms?, payment.id.clone()))).collect();
         let journal = Journal::open(&path, hooks.clone())?;
         let now_ms = settings.clock.now().timestamp_millis();
@@ -142,6 +148,8 @@ impl World {
             captured_minor: 0,
             refunded_minor: 0,
             movements: Vec::new(),
+            bookings: Vec::new(),
+            disputes: Vec::new(),
             failure: None,
             version: 0,
             created_ms: self.now_ms(),
@@ -184,7 +192,7 @@ impl World {
             return self.as_is(&payment);
         }
         let word = match kind {
-            MovementKind::Capture => payment.capture(request)?,
+            MovementKind::Capture => payment.capture(request, self.now_ms(), &self.settings.fees, &self.settings.timings)?,
             MovementKind::Refund => payment.refund(request, self.now_ms(), &self.settings.timings)?,
         };
         self.save(&mut inner, payment, Some(word), None)
@@ -197,6 +205,33 @@ impl World {
             Some(word) => self.save(&mut inner, payment, Some(word), None),
             None => self.as_is(&payment),
         }
+    }
+
+    /// A cardholder disputes a payment.
+    pub(crate) fn dispute(&self, id: &str, reason: String, amount_minor: Option<i64>) -> Result<Answer, Error> {
+        let mut inner = self.lock();
+        let mut payment = inner.payment(id)?;
+        let word = payment.dispute(self.new_id("dp"), reason, amount_minor, self.now_ms(), &self.settings.fees, &self.settings.timings)?;
+        self.save(&mut inner, payment, Some(word), None)
+    }
+
+    /// The merchant's evidence against a dispute of a payment.
+    pub(crate) fn answer_dispute(&self, id: &str, dispute: &str, evidence: String) -> Result<Answer, Error> {
+        let mut inner = self.lock();
+        let mut payment = inner.payment(id)?;
+        let word = payment.answer_dispute(dispute, evidence, self.now_ms(), &self.settings.timings)?;
+        self.save(&mut inner, payment, Some(word), None)
+    }
+
+    /// The report: movements on the balance after a number, oldest first, and the balance per currency after the last of all.
+    pub(crate) fn report(&self, after: u64, limit: usize) -> Vec<ReportLine> {
+        let inner = self.lock();
+        let later = inner.bookings.range(after.saturating_add(1)..).take(limit);
+        let line = |(number, (payment, index)): (&u64, &(String, usize))| {
+            let payment = inner.payments.get(payment)?;
+            Some(ReportLine::of(*number, payment, payment.bookings.get(*index)?))
+        };
+        later.filter_map(line).collect()
     }
 
     pub(crate) fn find(&self, id: &str) -> Result<Answer, Error> {
@@ -239,7 +274,7 @@ impl World {
                 break;
             }
             let Some(mut payment) = inner.payments.get(&id).cloned() else { continue };
-            if let Some(word) = payment.settle(now_ms) {
+            if let Some(word) = payment.settle(now_ms, &self.settings.fees, &self.settings.timings) {
                 // Nobody waits for this answer; the webhook goes out when the line is on disk.
                 let _nobody_waits = self.save(&mut inner, payment, Some(word), None);
             }
@@ -260,8 +295,9 @@ impl World {
     }
 
     /// Stores a changed payment, its line and its event.
-    fn save(&self, inner: &mut Inner, payment: Payment, word: Option<EventWord>, used_token: Option<String>) -> Result<Answer, Error> {
+    fn save(&self, inner: &mut Inner, mut payment: Payment, word: Option<EventWord>, used_token: Option<String>) -> Result<Answer, Error> {
         let now_ms = self.now_ms();
+        inner.number_bookings(&mut payment, now_ms);
         let head = word.map(|word| EventHead { id: self.new_id("evt"), word: word.to_owned(), created_ms: now_ms });
         let event = head.as_ref().and_then(|head| event_of(&self.settings, head, &payment));
         let waiting = event.as_ref().map(|event| self.plan(inner, &payment, event, now_ms)).unwrap_or_default();
@@ -326,6 +362,16 @@ fn hold_of(inner: &mut Inner, settings: &Settings, payment: &Payment) -> Duratio
 }
 
 impl Inner {
+    /// Gives new bookings their places in the report.
+    fn number_bookings(&mut self, payment: &mut Payment, now_ms: i64) {
+        let Payment { id, bookings, .. } = payment;
+        for (index, booking) in bookings.iter_mut().enumerate().filter(|(_, booking)| booking.number == 0) {
+            booking.number = self.bookings.last_key_value().map_or(1, |(last, _)| last + 1);
+            booking.at_ms = now_ms;
+            self.bookings.insert(booking.number, (id.clone(), index));
+        }
+    }
+
     fn payment(&self, id: &str) -> Result<Payment, Error> {
         self.payments.get(id).cloned().ok_or(Error::NotFound("payment"))
     }

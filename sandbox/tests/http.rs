@@ -66,6 +66,8 @@ impl Sandbox {
                 ..Timings::default()
             },
             clock: Clock::System,
+            fees: sandbox::Fees::default(),
+            bank: sandbox::BankSettings::default(),
         };
         let stop = CancellationToken::new();
         let served = tokio::spawn(sandbox::serve(settings, listener, stop.clone()));

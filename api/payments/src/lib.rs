@@ -38,3 +38,24 @@ impl Kind for MethodKind {
 }
 /// A buyer's saved payment method.
 pub type MethodId = Id<MethodKind>;
+
+pub enum PayoutKind {}
+impl Kind for PayoutKind {
+    const PREFIX: &'static str = "pyo";
+}
+/// What a tenant was paid for a period.
+pub type PayoutId = Id<PayoutKind>;
+
+pub enum DisputeKind {}
+impl Kind for DisputeKind {
+    const PREFIX: &'static str = "dsp";
+}
+/// One dispute of a payment.
+pub type DisputeId = Id<DisputeKind>;
+
+pub enum OpenItemKeyKind {}
+impl Kind for OpenItemKeyKind {
+    const PREFIX: &'static str = "opn";
+}
+/// One difference between our ledger and somebody's report.
+pub type OpenItemId = Id<OpenItemKeyKind>;

@@ -157,6 +157,7 @@ pub(crate) mod sample {
             "store.write",
             "staff.write",
             "payments.read",
+            "payments.write",
         ];
         visit.ctx.permissions = Arc::new(words.iter().map(|word| format!("seller:{word}")).collect());
         visit

@@ -43,7 +43,6 @@ struct Heard {
 fn heard_of(event: &LoggedEvent) -> Result<Option<Heard>, Error> {
     let body = event.decode::<api_payments::PaymentsEvent>().map_err(Error::unreadable)?.body;
     let (order_id, payment_id, fact, refund_id) = match body {
-        None => return Ok(None),
         Some(PaymentsBody::PaymentAuthorized(e)) => (e.order_id, e.payment_id, Fact::Authorised, None),
         Some(PaymentsBody::PaymentActionRequired(e)) => (e.order_id, e.payment_id, Fact::Pending { url: e.next_action_url }, None),
         Some(PaymentsBody::PaymentFailed(e)) => (e.order_id, e.payment_id, Fact::Declined { message: e.failure_message }, None),
@@ -52,6 +51,8 @@ fn heard_of(event: &LoggedEvent) -> Result<Option<Heard>, Error> {
         Some(PaymentsBody::PaymentVoided(e)) => (e.order_id, e.payment_id, Fact::Voided, None),
         Some(PaymentsBody::RefundSucceeded(e)) => (e.order_id, e.payment_id, Fact::Refunded, Some(e.refund_id)),
         Some(PaymentsBody::RefundFailed(e)) => (e.order_id, e.payment_id, Fact::RefundRefused, Some(e.refund_id)),
+        // Payouts and disputes are between the market, its sellers and the PSP; the order stays as it is.
+        _ => return Ok(None),
     };
     let (Ok(order), Ok(payment_id)) = (order_id.parse(), payment_id.parse()) else { return Ok(None) };
     Ok(Some(Heard { ctx: ctx_of(event), order, payment_id, fact, refund_id }))

@@ -11,13 +11,17 @@ pub(crate) struct Config {
     pub(crate) default_psp: String,
     /// Our own sandbox PSP; `enabled = false` turns it off.
     pub(crate) sandbox: SandboxConfig,
+    /// The sandbox bank, from which sellers are paid; `enabled = false` turns it off, and nothing is paid out.
+    pub(crate) bank: BankConfig,
+    pub(crate) settlement: SettlementConfig,
     pub(crate) guard: GuardConfig,
     /// How often payments with something open are looked for.
     pub(crate) reconcile_every_ms: u64,
     /// How often the whole ledger is proved.
     pub(crate) prove_every_seconds: u64,
-    /// How long processed webhooks are kept.
+    /// How long processed webhooks are kept, and how often older ones are forgotten.
     pub(crate) keep_webhooks_days: u32,
+    pub(crate) prune_webhooks_every_seconds: u64,
 }
 
 /// Where the sandbox is and our account there.
@@ -32,6 +36,88 @@ pub(crate) struct SandboxConfig {
     pub(crate) secret_key: String,
     pub(crate) publishable_key: String,
     pub(crate) webhook_secret: String,
+}
+
+/// Where the sandbox bank is and our account there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BankConfig {
+    pub(crate) enabled: bool,
+    pub(crate) url: String,
+    pub(crate) secret_key: String,
+    pub(crate) webhook_secret: String,
+    /// How long one request may take.
+    pub(crate) timeout_ms: u64,
+}
+
+/// When sellers' money becomes available, and when it is paid out.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SettlementConfig {
+    /// From delivery until a sub-order's money is available.
+    pub(crate) hold_minutes: u32,
+    /// The length of the period that is paid out as one, by plan. Periods begin on Monday at midnight (UTC).
+    pub(crate) free_every_minutes: u32,
+    pub(crate) pro_every_minutes: u32,
+    pub(crate) enterprise_every_minutes: u32,
+    /// Less than this is carried forward, in minor units.
+    pub(crate) minimum_minor: i64,
+    /// How often what is due is released and paid out.
+    pub(crate) settle_every_seconds: u64,
+    /// How often banks are asked about payouts under way.
+    pub(crate) ask_banks_every_seconds: u64,
+    /// How often the reports of PSPs and banks are fetched and compared.
+    pub(crate) reconcile_every_seconds: u64,
+    /// How long a report may take to tell of what we have booked.
+    pub(crate) report_grace_minutes: u32,
+}
+
+impl Default for BankConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            url: "http://127.0.0.1:8082".to_owned(),
+            secret_key: "bk_sandbox".to_owned(),
+            webhook_secret: "whsec_sandbox_bank".to_owned(),
+            timeout_ms: 10_000,
+        }
+    }
+}
+
+impl Default for SettlementConfig {
+    fn default() -> Self {
+        const DAY: u32 = 24 * 60;
+        Self {
+            hold_minutes: 7 * DAY,
+            free_every_minutes: 7 * DAY,
+            pro_every_minutes: DAY,
+            enterprise_every_minutes: DAY,
+            minimum_minor: 100,
+            settle_every_seconds: 60,
+            ask_banks_every_seconds: 5,
+            reconcile_every_seconds: 60 * 60,
+            report_grace_minutes: 60,
+        }
+    }
+}
+
+impl SettlementConfig {
+    /// The length of a period on a plan.
+    pub(crate) fn period_minutes(&self, plan: &str) -> u32 {
+        match plan {
+            "pro" => self.pro_every_minutes,
+            "enterprise" => self.enterprise_every_minutes,
+            _ => self.free_every_minutes,
+        }
+    }
+
+    pub(crate) fn hold(&self) -> chrono::Duration {
+        chrono::Duration::minutes(i64::from(self.hold_minutes))
+    }
+
+    pub(crate) fn report_grace(&self) -> chrono::Duration {
+        chrono::Duration::minutes(i64::from(self.report_grace_minutes))
+    }
 }
 
 /// What protects us from a PSP that is slow or away, per PSP.
@@ -59,10 +145,13 @@ impl Default for Config {
         Self {
             default_psp: "sandbox".to_owned(),
             sandbox: SandboxConfig::default(),
+            bank: BankConfig::default(),
+            settlement: SettlementConfig::default(),
             guard: GuardConfig::default(),
             reconcile_every_ms: 1_000,
             prove_every_seconds: 300,
             keep_webhooks_days: 30,
+            prune_webhooks_every_seconds: 60 * 60,
         }
     }
 }
@@ -114,3 +203,14 @@ pub(crate) const DEFAULT_PAGE: u32 = 20;
 pub(crate) const MAX_PAGE: u32 = 100;
 /// Saved methods of one buyer.
 pub(crate) const MAX_METHODS: i64 = 50;
+/// Sub-orders released in one transaction.
+pub(crate) const MAX_RELEASED: i64 = 200;
+/// Tenants looked at together for payouts, and payouts the bank is asked about in one run.
+pub(crate) const MAX_CANDIDATES: i64 = 500;
+pub(crate) const MAX_PAYOUTS_ASKED: i64 = 500;
+/// Lines of a statement.
+pub(crate) const MAX_STATEMENT_LINES: i64 = 10_000;
+/// Lines of a report fetched at once, pages in one run, and payments looked at again for lines that fit nothing.
+pub(crate) const REPORT_PAGE: usize = 500;
+pub(crate) const MAX_REPORT_PAGES: usize = 2_000;
+pub(crate) const MAX_LOOKED_AT_AGAIN: i64 = 200;

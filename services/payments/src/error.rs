@@ -1,7 +1,7 @@
 //! What can go wrong in payments, as callers see it. A declined card is not among it: that is an answer.
 
 use api_orders::SubOrderId;
-use api_payments::{MethodId, PaymentId};
+use api_payments::{DisputeId, MethodId, OpenItemId, PaymentId, PayoutId};
 use kit_core::{Code, Fault, Money, MoneyError, Violation};
 use kit_db::DbError;
 use uuid::Uuid;
@@ -44,6 +44,24 @@ pub(crate) enum Error {
     WebhookUnreadable(String),
     #[error("the payment service provider cannot be reached; try again")]
     PspUnavailable,
+    #[error("payout {0} does not exist")]
+    PayoutNotFound(PayoutId),
+    #[error("the bank does not accept the account: {0}")]
+    AccountRefused(String),
+    #[error("the bank cannot be reached; try again")]
+    BankUnavailable,
+    #[error("the statement has more than {0} lines; ask for a shorter time")]
+    StatementTooLong(i64),
+    #[error("dispute {0} does not exist")]
+    DisputeNotFound(DisputeId),
+    #[error("dispute {0} was answered before")]
+    DisputeAnswered(DisputeId),
+    #[error("open item {0} does not exist")]
+    OpenItemNotFound(OpenItemId),
+    #[error("open item {0} is closed")]
+    OpenItemClosed(OpenItemId),
+    #[error("what another service told cannot be read: {0}")]
+    Unreadable(String),
     #[error("the PSP's record is not of payment {0}")]
     NotThisPayment(PaymentId),
     #[error("the PSP moved another amount than it was asked to: {0}")]
@@ -55,6 +73,10 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    pub(crate) fn unreadable(error: impl std::fmt::Display) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+
     pub(crate) fn wrong(field: impl Into<String>, message: &str) -> Self {
         Self::Wrong { field: field.into(), message: message.to_owned() }
     }
@@ -70,14 +92,18 @@ impl Fault for Error {
     fn code(&self) -> Code {
         match self {
             Self::Wrong { .. } | Self::SplitsDoNotAddUp { .. } | Self::UnknownSubOrder(_) | Self::WebhookUnreadable(_) => Code::Invalid,
+            Self::AccountRefused(_) | Self::StatementTooLong(_) => Code::Invalid,
             Self::NotFound(_) | Self::UnknownPsp(_) | Self::MethodNotFound(_) => Code::NotFound,
+            Self::PayoutNotFound(_) | Self::DisputeNotFound(_) | Self::OpenItemNotFound(_) => Code::NotFound,
+            Self::DisputeAnswered(_) | Self::OpenItemClosed(_) => Code::Conflict,
+            Self::BankUnavailable => Code::Unavailable,
             Self::PaymentIdReused(_) | Self::CaptureIdReused(_) | Self::RefundIdReused(_) => Code::Refused,
             Self::NotCapturable(..) | Self::NotRefundable(..) | Self::NotVoidable(_) | Self::CaptureTooLarge { .. } | Self::RefundTooLarge { .. } => {
                 Code::Conflict
             }
             Self::SignatureInvalid => Code::Unauthenticated,
             Self::PspUnavailable => Code::Unavailable,
-            Self::NotThisPayment(_) | Self::AmountDiffers(_) => Code::Internal,
+            Self::NotThisPayment(_) | Self::AmountDiffers(_) | Self::Unreadable(_) => Code::Internal,
             Self::Money(error) => {
                 if matches!(error, MoneyError::Overflow | MoneyError::CurrencyMismatch(..)) {
                     Code::Invalid
@@ -108,7 +134,15 @@ impl Fault for Error {
             Self::SignatureInvalid => "WEBHOOK_SIGNATURE_INVALID",
             Self::WebhookUnreadable(_) => "WEBHOOK_UNREADABLE",
             Self::PspUnavailable => "PSP_UNAVAILABLE",
-            Self::NotThisPayment(_) | Self::AmountDiffers(_) => "INTERNAL",
+            Self::PayoutNotFound(_) => "PAYOUT_NOT_FOUND",
+            Self::AccountRefused(_) => "ACCOUNT_REFUSED",
+            Self::BankUnavailable => "BANK_UNAVAILABLE",
+            Self::StatementTooLong(_) => "STATEMENT_TOO_LONG",
+            Self::DisputeNotFound(_) => "DISPUTE_NOT_FOUND",
+            Self::DisputeAnswered(_) => "DISPUTE_ANSWERED",
+            Self::OpenItemNotFound(_) => "OPEN_ITEM_NOT_FOUND",
+            Self::OpenItemClosed(_) => "OPEN_ITEM_CLOSED",
+            Self::NotThisPayment(_) | Self::AmountDiffers(_) | Self::Unreadable(_) => "INTERNAL",
             Self::Money(_) => {
                 if self.code() == Code::Invalid {
                     "INVALID_REQUEST"
@@ -124,6 +158,7 @@ impl Fault for Error {
         match self {
             Self::Wrong { field, message } => vec![Violation { field: field.clone(), message: message.clone() }],
             Self::SplitsDoNotAddUp { .. } => vec![Violation { field: "splits".to_owned(), message: self.to_string() }],
+            Self::AccountRefused(_) => vec![Violation { field: "iban".to_owned(), message: self.to_string() }],
             Self::UnknownSubOrder(_) => vec![Violation { field: "parts".to_owned(), message: self.to_string() }],
             _ => Vec::new(),
         }

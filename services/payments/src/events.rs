@@ -2,17 +2,36 @@
 
 use api_payments as api;
 use api_payments::payments_event::Body;
+use kit_core::TenantId;
 use kit_db::Event;
 use prost::Message;
+use uuid::Uuid;
 
-use crate::model::{Fact, Failure, Movement, Payment};
+use crate::model::{Dispute, Fact, Failure, Movement, Parts, Payment, Payout, PayoutFact, Portion};
+use crate::settlement_view;
+use crate::store::reports::Item;
 use crate::translate::{amounts, card_summary};
 
 /// The event of a fact.
 pub(crate) fn of(payment: &Payment, fact: &Fact) -> Event {
     let (kind, body) = body(payment, fact);
-    let payload = api::PaymentsEvent { body: Some(body) }.encode_to_vec();
-    Event { key: payment.id.uuid(), tenant: None, kind, payload, change: None }
+    event(payment.id.uuid(), None, kind, body)
+}
+
+pub(crate) fn event(key: Uuid, tenant: Option<TenantId>, kind: &'static str, body: Body) -> Event {
+    Event { key, tenant, kind, payload: api::PaymentsEvent { body: Some(body) }.encode_to_vec(), change: None }
+}
+
+/// The event of a step of a payout; none: it was begun.
+pub(crate) fn of_payout(payout: &Payout, fact: Option<PayoutFact>) -> Event {
+    let told = Some(settlement_view::payout(payout));
+    let (kind, body) = match fact {
+        None => ("payout_created", Body::PayoutCreated(api::PayoutCreated { payout: told })),
+        Some(PayoutFact::Paid) => ("payout_paid", Body::PayoutPaid(api::PayoutPaid { payout: told })),
+        Some(PayoutFact::Failed) => ("payout_failed", Body::PayoutFailed(api::PayoutFailed { payout: told })),
+        Some(PayoutFact::Returned) => ("payout_returned", Body::PayoutReturned(api::PayoutReturned { payout: told })),
+    };
+    event(payout.id.uuid(), Some(payout.tenant), kind, body)
 }
 
 fn body(payment: &Payment, fact: &Fact) -> (&'static str, Body) {
@@ -72,6 +91,17 @@ fn body(payment: &Payment, fact: &Fact) -> (&'static str, Body) {
             };
             ("refund_succeeded", Body::RefundSucceeded(event))
         }
+        Fact::DisputeOpened(dispute) => {
+            let (parts, dispute) = (disputed(payment, dispute), Some(settlement_view::dispute(payment, dispute)));
+            ("dispute_opened", Body::DisputeOpened(api::DisputeOpened { dispute, parts }))
+        }
+        Fact::DisputeAnswered(dispute) => {
+            ("dispute_answered", Body::DisputeAnswered(api::DisputeAnswered { dispute: Some(settlement_view::dispute(payment, dispute)) }))
+        }
+        Fact::DisputeClosed(dispute) => {
+            let (parts, dispute) = (disputed(payment, dispute), Some(settlement_view::dispute(payment, dispute)));
+            ("dispute_closed", Body::DisputeClosed(api::DisputeClosed { dispute, parts }))
+        }
         Fact::RefundFailed(movement) => {
             let (failure_code, failure_message) = told(movement.failure.as_ref());
             let (refund_id, amount, parts) = (refund_id(movement), money(movement.amount_minor()), amounts(payment, movement));
@@ -81,6 +111,26 @@ fn body(payment: &Payment, fact: &Fact) -> (&'static str, Body) {
             )
         }
     }
+}
+
+pub(crate) fn payout_account_changed(tenant: TenantId, account: api::PayoutAccount) -> Event {
+    let body = Body::PayoutAccountChanged(api::PayoutAccountChanged { tenant_id: tenant.to_string(), payout_account: Some(account) });
+    event(tenant.uuid(), Some(tenant), "payout_account_changed", body)
+}
+
+pub(crate) fn open_item_resolved(item: &Item, entry: Option<api::EntryId>) -> Event {
+    let entry_id = entry.map(|id| id.to_string()).unwrap_or_default();
+    let body = Body::OpenItemResolved(api::OpenItemResolved { item: Some(settlement_view::open_item(item)), entry_id });
+    event(item.item_id, None, "open_item_resolved", body)
+}
+
+/// What a dispute takes of each sub-order.
+fn disputed(payment: &Payment, dispute: &Dispute) -> Vec<api::SubOrderAmount> {
+    let amount = |(portion, _): &(Portion, Parts)| api::SubOrderAmount {
+        sub_order_id: portion.sub_order.to_string(),
+        amount: Some(payment.money(portion.amount_minor).into()),
+    };
+    dispute.divided.iter().map(amount).collect()
 }
 
 fn capture_id(movement: &Movement) -> String {

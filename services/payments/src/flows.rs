@@ -1,11 +1,18 @@
-//! The stories: authorise, capture, void, refund, resolve, webhooks, the ledger.
+//! The stories: authorise, capture, void, refund, resolve, webhooks, the ledger, settlement, payouts, disputes, reconciliation.
 
 mod authorize;
+mod disputes;
 mod drive;
 mod ledger;
 mod methods;
+mod payees;
+mod payouts;
+mod proof;
 mod read;
 mod record;
+mod reports;
+mod settle;
+mod statements;
 mod transfer;
 mod webhook;
 
@@ -13,7 +20,8 @@ use kit_core::{Clock, Ids};
 use kit_db::{Batch, Db, Limits, Scope, Tx, Upkeep};
 use kit_rpc::Ctx;
 
-use crate::config::{Config, MAX_BATCH};
+use crate::bank::Banks;
+use crate::config::{Config, MAX_BATCH, SettlementConfig};
 use crate::error::Error;
 use crate::model::Payment;
 use crate::psp::Psps;
@@ -21,7 +29,12 @@ use crate::store::webhooks::Arrived;
 
 pub(crate) use authorize::Authorisation;
 pub(crate) use ledger::{Proof, View};
+pub(crate) use payees::Standing;
+pub(crate) use payouts::ASK_BANKS;
+pub(crate) use proof::Check;
 pub(crate) use record::{Change, Recorder, Wish};
+pub(crate) use settle::SETTLE;
+pub(crate) use statements::{Span, Statement};
 pub(crate) use webhook::PROCESS_WEBHOOKS;
 
 /// Everything a flow needs. Cheap to clone.
@@ -29,6 +42,8 @@ pub(crate) use webhook::PROCESS_WEBHOOKS;
 pub(crate) struct Payments {
     pub(crate) db: Db,
     pub(crate) psps: Psps,
+    banks: Banks,
+    settlement: SettlementConfig,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     recorder: Recorder,
@@ -42,7 +57,8 @@ pub(crate) struct Payments {
 }
 
 impl Payments {
-    pub(crate) fn new(db: Db, psps: Psps, clock: Clock, ids: Ids, upkeep: Upkeep) -> Self {
+    pub(crate) fn new(db: Db, config: &Config, clock: Clock, ids: Ids, upkeep: Upkeep) -> anyhow::Result<Self> {
+        let (psps, banks) = (Psps::new(config, &clock)?, Banks::new(config)?);
         let recorder = Recorder::new(clock.clone(), ids.clone());
         let intents = {
             let db = db.clone();
@@ -56,7 +72,7 @@ impl Payments {
             let (db, clock) = (db.clone(), clock.clone());
             Batch::start(Limits::new("webhooks", MAX_BATCH), move |arrived| Box::pin(webhook::store_all(db.clone(), clock.clone(), arrived)))
         };
-        Self { db, psps, clock, ids, recorder, intents, changes, deliveries, upkeep }
+        Ok(Self { db, psps, banks, settlement: config.settlement.clone(), clock, ids, recorder, intents, changes, deliveries, upkeep })
     }
 
     async fn begin(&self) -> Result<Tx, Error> {

@@ -7,11 +7,10 @@ use kit_module::Start;
 use kit_rpc::Ctx;
 
 use crate::config::Config;
-use crate::flows::{PROCESS_WEBHOOKS, Payments};
+use crate::flows::{ASK_BANKS, PROCESS_WEBHOOKS, Payments, SETTLE};
 
 /// How often stored webhooks are looked for, beyond being processed as they come.
 const WEBHOOKS_EVERY: Duration = Duration::from_secs(5);
-const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) fn register(start: &mut Start, payments: &Payments, config: &Config) {
     let service = |payments: &Payments| (payments.clone(), Ctx::service("payments", &format!("job_{}", payments.ids.uuid().simple())));
@@ -34,8 +33,27 @@ pub(crate) fn register(start: &mut Start, payments: &Payments, config: &Config) 
             Ok(())
         })
     });
+    let house = payments.clone();
+    start.every(SETTLE, Duration::from_secs(config.settlement.settle_every_seconds), move || {
+        let (payments, ctx) = service(&house);
+        Box::pin(async move {
+            payments.settle().await?;
+            payments.pay_out(&ctx).await?;
+            Ok(())
+        })
+    });
+    let house = payments.clone();
+    start.every(ASK_BANKS, Duration::from_secs(config.settlement.ask_banks_every_seconds), move || {
+        let (payments, ctx) = service(&house);
+        Box::pin(async move { Ok(payments.ask_banks(&ctx).await?) })
+    });
+    let house = payments.clone();
+    start.every("reconcile_reports", Duration::from_secs(config.settlement.reconcile_every_seconds), move || {
+        let (payments, ctx) = service(&house);
+        Box::pin(async move { Ok(payments.reconcile_reports(&ctx).await?) })
+    });
     let (house, config) = (payments.clone(), config.clone());
-    start.every("prune_webhooks", PRUNE_EVERY, move || {
+    start.every("prune_webhooks", Duration::from_secs(config.prune_webhooks_every_seconds), move || {
         let (payments, config) = (house.clone(), config.clone());
         Box::pin(async move { Ok(payments.prune_webhooks(&config).await?) })
     });

@@ -3,9 +3,11 @@
 //! The one rule that keeps money safe: what the PSP holds or has moved is learned only from the PSP's own record of the payment
 //! (a `Sighting`), whether it came as an answer, by webhook or by asking; all three pass `observe`, which ignores what it knows.
 
+mod dispute;
 mod movement;
 mod next;
 mod parts;
+mod payout;
 #[cfg(test)]
 mod tests;
 
@@ -14,9 +16,11 @@ use api_payments::PaymentId;
 use kit_core::{Currency, Money, Time, UserId};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use dispute::{Dispute, DisputeState, Fee, SeenDispute, dispute_id};
 pub(crate) use movement::{Movement, MovementState, Portion};
 pub(crate) use next::{Ask, LOST_FOR_SURE};
 pub(crate) use parts::{Parts, Split, SplitTerms};
+pub(crate) use payout::{Payout, PayoutFact, PayoutState, Period, SeenTransfer, SeenTransferStatus, payable};
 
 use crate::error::Error;
 
@@ -84,6 +88,8 @@ pub(crate) struct Payment {
     pub(crate) splits: Vec<Split>,
     pub(crate) captures: Vec<Movement>,
     pub(crate) refunds: Vec<Movement>,
+    #[serde(default)]
+    pub(crate) disputes: Vec<Dispute>,
     pub(crate) void_requested: bool,
     /// The PSP holds money for a payment that we have told is failed; it must be given up.
     pub(crate) stray_hold: bool,
@@ -113,6 +119,7 @@ pub(crate) struct Sighting {
     pub(crate) amount: Money,
     pub(crate) captures: Vec<SeenMovement>,
     pub(crate) refunds: Vec<SeenMovement>,
+    pub(crate) disputes: Vec<SeenDispute>,
     pub(crate) failure: Option<Failure>,
     pub(crate) next_action_url: Option<String>,
     pub(crate) card: Option<CardSummary>,
@@ -136,6 +143,8 @@ pub(crate) struct SeenMovement {
     pub(crate) reference: String,
     pub(crate) state: MovementState,
     pub(crate) amount_minor: i64,
+    /// What the PSP keeps of it.
+    pub(crate) fee: Fee,
     pub(crate) failure: Option<Failure>,
 }
 
@@ -151,6 +160,11 @@ pub(crate) enum Fact {
     Voided(i64),
     Refunded(Settled),
     RefundFailed(Movement),
+    DisputeOpened(Dispute),
+    /// Our evidence is with the PSP.
+    DisputeAnswered(Dispute),
+    /// Won or lost.
+    DisputeClosed(Dispute),
 }
 
 /// A movement with what it meant for each split, for the ledger.
@@ -216,6 +230,7 @@ impl Payment {
         let mut facts = Vec::new();
         facts.extend(self.observe_hold(seen));
         facts.extend(self.observe_movements(seen)?);
+        facts.extend(self.observe_disputes(seen, now)?);
         facts.extend(self.observe_release(seen));
         self.plan(!facts.is_empty(), now);
         Ok(facts)

@@ -2,17 +2,20 @@
 
 mod guard;
 mod sandbox;
+pub(crate) mod signature;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use api_payments::{CaptureId, PaymentId, RefundId};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_core::{Clock, Time};
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::model::{Failure, Payment, Sighting};
+use crate::store::reports::NewLine;
 
 pub(crate) use guard::Guarded;
 
@@ -44,6 +47,15 @@ pub(crate) trait Psp: Send + Sync {
     fn cancel<'a>(&'a self, reference: &'a str) -> PspAnswer<'a>;
     /// Forgets a saved method; one it does not know is forgotten already.
     fn forget_method<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<(), PspError>>;
+    /// Sends evidence against a dispute; empty: it is accepted. A PSP whose disputes are answered elsewhere refuses.
+    fn answer_dispute<'a>(&'a self, _reference: &'a str, _dispute: &'a str, _evidence: &'a str) -> PspAnswer<'a> {
+        let message = "disputes of this payment service provider are answered in its own console".to_owned();
+        async { Err(PspError::Refused(Failure { code: "not_offered".to_owned(), message })) }.boxed()
+    }
+    /// Lines of the report on our balance after a number, the oldest first. A PSP without one reports nothing.
+    fn report(&self, _after: i64, _limit: usize) -> BoxFuture<'_, Result<Vec<NewLine>, PspError>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
     /// Checks that a delivery is from this PSP, fresh and whole.
     fn verify(&self, headers: &HashMap<String, String>, body: &[u8], now: Time) -> Result<(), Error>;
     /// Reads a verified delivery.

@@ -16,6 +16,7 @@ use crate::events::told;
 use crate::flows::{Authorisation, Proof};
 use crate::ledger::{AccountKind, EntryKind};
 use crate::model::{CardSummary, Movement, MovementState, Parts, Payment, Portion, Split, SplitTerms, State};
+use crate::settlement_view;
 use crate::store::ledger::{Balance, Line};
 use crate::store::methods::Method;
 
@@ -100,6 +101,7 @@ pub(crate) fn payment(payment: &Payment) -> api::Payment {
         splits: payment.splits.iter().map(|split| payment_split(payment, split)).collect(),
         captures: payment.captures.iter().map(|movement| capture(payment, movement)).collect(),
         refunds: payment.refunds.iter().map(|movement| refund(payment, movement)).collect(),
+        disputes: payment.disputes.iter().map(|dispute| settlement_view::dispute(payment, dispute)).collect(),
         created_at: Some(timestamp(payment.created_at)),
         updated_at: Some(timestamp(payment.updated_at)),
     }
@@ -232,13 +234,42 @@ where
 }
 
 fn account(word: &str) -> api::AccountKind {
-    match AccountKind::of_word(word) {
-        Some(AccountKind::PspReceivable) => api::AccountKind::PspReceivable,
-        Some(AccountKind::TenantPayable) => api::AccountKind::TenantPayable,
-        Some(AccountKind::TenantShipping) => api::AccountKind::TenantShipping,
-        Some(AccountKind::TaxPayable) => api::AccountKind::TaxPayable,
-        Some(AccountKind::PlatformCommission) => api::AccountKind::PlatformCommission,
-        None => api::AccountKind::Unspecified,
+    let Some(kind) = AccountKind::of_word(word) else { return api::AccountKind::Unspecified };
+    match kind {
+        AccountKind::PspReceivable => api::AccountKind::PspReceivable,
+        AccountKind::TenantPayable => api::AccountKind::TenantPayable,
+        AccountKind::TenantShipping => api::AccountKind::TenantShipping,
+        AccountKind::TaxPayable => api::AccountKind::TaxPayable,
+        AccountKind::PlatformCommission => api::AccountKind::PlatformCommission,
+        AccountKind::TenantAvailable => api::AccountKind::TenantAvailable,
+        AccountKind::PayoutClearing => api::AccountKind::PayoutClearing,
+        AccountKind::Bank => api::AccountKind::Bank,
+        AccountKind::PspFees => api::AccountKind::PspFees,
+        AccountKind::FeeTax => api::AccountKind::FeeTax,
+        AccountKind::DisputeFees => api::AccountKind::DisputeFees,
+        AccountKind::Suspense => api::AccountKind::Suspense,
+    }
+}
+
+/// An entry's kind, and what it records under the id that everybody else knows it by.
+fn entry_kind(line: &Line) -> (api::EntryKind, String) {
+    let of = |kind: api::EntryKind, reference: String| (kind, reference);
+    let id = line.reference;
+    let payout = || api::PayoutId::from(id).to_string();
+    let dispute = || api::DisputeId::from(id).to_string();
+    match EntryKind::of_word(&line.kind) {
+        Some(EntryKind::Capture) => of(api::EntryKind::Capture, api::CaptureId::from(id).to_string()),
+        Some(EntryKind::Refund) => of(api::EntryKind::Refund, api::RefundId::from(id).to_string()),
+        Some(EntryKind::Settlement) => of(api::EntryKind::Settlement, api::EntryId::from(id).to_string()),
+        Some(EntryKind::Payout) => of(api::EntryKind::Payout, payout()),
+        Some(EntryKind::PayoutPaid) => of(api::EntryKind::PayoutPaid, payout()),
+        Some(EntryKind::PayoutFailed) => of(api::EntryKind::PayoutFailed, payout()),
+        Some(EntryKind::PayoutReturned) => of(api::EntryKind::PayoutReturned, payout()),
+        Some(EntryKind::DisputeOpened) => of(api::EntryKind::DisputeOpened, dispute()),
+        Some(EntryKind::DisputeWon) => of(api::EntryKind::DisputeWon, dispute()),
+        Some(EntryKind::DisputeLost) => of(api::EntryKind::DisputeLost, dispute()),
+        Some(EntryKind::Adjustment) => of(api::EntryKind::Adjustment, api::OpenItemId::from(id).to_string()),
+        None => of(api::EntryKind::Unspecified, String::new()),
     }
 }
 
@@ -251,6 +282,7 @@ pub(crate) fn entries(lines: Vec<Line>) -> Vec<api::LedgerEntry> {
     let mut entries: Vec<api::LedgerEntry> = Vec::new();
     for line in lines {
         let entry_id = api::EntryId::from(line.entry_id).to_string();
+        let (kind, reference) = entry_kind(&line);
         let posting = api::Posting {
             account: account(&line.account).into(),
             tenant_id: tenant_text(line.tenant_id),
@@ -261,12 +293,8 @@ pub(crate) fn entries(lines: Vec<Line>) -> Vec<api::LedgerEntry> {
         match entries.last_mut().filter(|entry| entry.entry_id == entry_id) {
             Some(entry) => entry.postings.push(posting),
             None => {
-                let capture = line.kind == EntryKind::Capture.word();
-                let kind = if capture { api::EntryKind::Capture } else { api::EntryKind::Refund };
-                let reference =
-                    if capture { api::CaptureId::from(line.reference).to_string() } else { api::RefundId::from(line.reference).to_string() };
-                let order_id = api_orders::OrderId::from(line.order_id).to_string();
-                let payment_id = api::PaymentId::from(line.payment_id).to_string();
+                let order_id = line.order_id.map(|id| api_orders::OrderId::from(id).to_string()).unwrap_or_default();
+                let payment_id = line.payment_id.map(|id| api::PaymentId::from(id).to_string()).unwrap_or_default();
                 entries.push(api::LedgerEntry {
                     entry_id,
                     kind: kind.into(),
@@ -299,20 +327,27 @@ pub(crate) fn proof(proof: Proof) -> api::TrialBalanceResponse {
 
 /// What a tenant is owed: its accounts are debts of ours, so credits count as more.
 pub(crate) fn owed(balances: &[Balance]) -> Result<Vec<api::TenantBalance>, Error> {
-    let mut owed: BTreeMap<&str, [i64; 3]> = BTreeMap::new();
+    let mut owed: BTreeMap<&str, [i64; 4]> = BTreeMap::new();
     for balance in balances {
-        let [payable, shipping, tax] = owed.entry(&balance.currency).or_default();
+        let [payable, shipping, tax, available] = owed.entry(&balance.currency).or_default();
         match AccountKind::of_word(&balance.account) {
             Some(AccountKind::TenantPayable) => *payable -= balance.balance_minor,
             Some(AccountKind::TenantShipping) => *shipping -= balance.balance_minor,
             Some(AccountKind::TaxPayable) => *tax -= balance.balance_minor,
-            Some(AccountKind::PspReceivable | AccountKind::PlatformCommission) | None => {}
+            Some(AccountKind::TenantAvailable) => *available -= balance.balance_minor,
+            _ => {}
         }
     }
-    let balance = |(currency, [payable, shipping, tax]): (&str, [i64; 3])| {
+    let balance = |(currency, [payable, shipping, tax, available]): (&str, [i64; 4])| {
         let currency: Currency = currency.parse()?;
         let money = |minor| Some(Money::new(minor, currency).into());
-        Ok(api::TenantBalance { payable: money(payable), shipping: money(shipping), tax: money(tax), total: money(payable + shipping) })
+        Ok(api::TenantBalance {
+            payable: money(payable),
+            shipping: money(shipping),
+            tax: money(tax),
+            total: money(payable + shipping + available),
+            available: money(available),
+        })
     };
     owed.into_iter().map(balance).collect()
 }

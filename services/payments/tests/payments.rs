@@ -1,6 +1,7 @@
 //! Payments against the real sandbox PSP over HTTP, on a real database.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test tells by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test tells by panicking")]
 
+mod settlement;
 mod support;
 
 use api_payments::{

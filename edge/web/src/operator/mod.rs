@@ -10,6 +10,7 @@ mod orders;
 mod overview;
 mod recommendations;
 mod search;
+mod settlements;
 mod tenants;
 mod users;
 
@@ -34,6 +35,13 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/operator/orders/{order_id}/cancel", post(orders::cancel))
         .route("/operator/payments", get(money::payments))
         .route("/operator/ledger", get(money::ledger))
+        .route("/operator/settlements", get(settlements::payouts))
+        .route("/operator/settlements/run", post(settlements::run))
+        .route("/operator/disputes", get(settlements::disputes))
+        .route("/operator/disputes/{dispute_id}", post(settlements::answer))
+        .route("/operator/open-items", get(settlements::items))
+        .route("/operator/open-items/reconcile", post(settlements::reconcile))
+        .route("/operator/open-items/{item_id}", post(settlements::resolve))
         .route("/operator/categories", get(categories::list).post(categories::load))
         .route("/operator/recommendations", get(recommendations::show).post(recommendations::train))
         .route("/operator/recommendations/{model_id}/publish", post(recommendations::publish))
@@ -52,7 +60,7 @@ pub(crate) fn routes() -> Router<Web> {
 }
 
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 13] = [
+const ENTRIES: [(&str, &str, &str, &str, &str); 16] = [
     ("", "/operator", "layout-grid", "Overview", "health.read"),
     ("Market", "/operator/tenants", "store", "Tenants", "tenants.read"),
     ("", "/operator/orders", "package", "Orders", "orders.read"),
@@ -63,6 +71,9 @@ const ENTRIES: [(&str, &str, &str, &str, &str); 13] = [
     ("", "/operator/users", "users", "People", "users.read"),
     ("Money", "/operator/payments", "wallet", "Payments", "payments.read"),
     ("", "/operator/ledger", "scale", "Ledger", "payments.read"),
+    ("", "/operator/settlements", "banknote", "Settlements", "payments.read"),
+    ("", "/operator/disputes", "shield-check", "Disputes", "payments.read"),
+    ("", "/operator/open-items", "list", "Open items", "payments.read"),
     ("Running it", "/operator/health", "activity", "Health", "health.read"),
     ("", "/operator/audit", "history", "Audit log", "audit.read"),
     ("", "/operator/messages", "inbox", "Messages", "notifications.read"),
@@ -96,6 +107,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         tenants::samples(),
         orders::samples(),
         money::samples(),
+        settlements::samples(),
         categories::samples(),
         recommendations::samples(),
         experiments::samples(),

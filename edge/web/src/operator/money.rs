@@ -1,7 +1,8 @@
 //! Payments as the PSPs have them, and the ledger as the only truth about money.
 
 use api_payments::{
-    ListLedgerRequest, ListLedgerResponse, ListPaymentsRequest, ListPaymentsResponse, PaymentState, TrialBalanceRequest, TrialBalanceResponse,
+    ListLedgerRequest, ListLedgerResponse, ListPaymentsRequest, ListPaymentsResponse, PaymentState, ProveLedgerRequest, ProveLedgerResponse,
+    TrialBalanceRequest, TrialBalanceResponse,
 };
 use axum::extract::{Query, State};
 use axum::response::IntoResponse;
@@ -71,18 +72,39 @@ pub(crate) async fn ledger(State(site): State<Web>, here: Here, Query(wanted): Q
     staff(&here)?;
     let mut payments = site.payments.clone();
     let balance = payments.trial_balance(here.ctx.request(TrialBalanceRequest {})).await?.into_inner();
+    let proof = if wanted.kind == "proof" { Some(payments.prove_ledger(here.ctx.request(ProveLedgerRequest {})).await?.into_inner()) } else { None };
     let request = ListLedgerRequest { limit: PAGE, cursor: wanted.cursor.clone(), order_id: wanted.query.clone(), ..Default::default() };
     let entries = payments.list_ledger(here.ctx.request(request)).await?.into_inner();
-    Ok(view_ledger(&here, &wanted, &balance, &entries).into_response())
+    Ok(view_ledger(&here, &wanted, &balance, proof.as_ref(), &entries).into_response())
 }
 
-fn view_ledger(visit: &Visit, wanted: &ListQuery, balance: &TrialBalanceResponse, entries: &ListLedgerResponse) -> Markup {
+/// Every invariant with what was found.
+fn checks(proof: &ProveLedgerResponse) -> Markup {
+    html! {
+        section.card.mb6 {
+            header { h2 { "Proof" } (badge(if proof.holds { Tone::Good } else { Tone::Bad }, if proof.holds { "holds" } else { "does not hold" })) }
+            ul.stack { @for check in &proof.checks {
+                li { span.row.tight { (badge(if check.holds { Tone::Good } else { Tone::Bad }, if check.holds { "holds" } else { "broken" })) span { (check.claim) } }
+                    @for evidence in &check.evidence { div.tiny.hush { (evidence) } } }
+            } }
+        }
+    }
+}
+
+fn view_ledger(
+    visit: &Visit,
+    wanted: &ListQuery,
+    balance: &TrialBalanceResponse,
+    proof: Option<&ProveLedgerResponse>,
+    entries: &ListLedgerResponse,
+) -> Markup {
     let body = html! {
         div.mb6 {
             @if balance.balanced { (ui::notice(Tone::Good, "The ledger sums to zero in every currency.")) } @else {
                 (ui::notice(Tone::Bad, html! { strong { "The ledger does not balance." } ul { @for difference in &balance.differences { li { (difference) } } } }))
             }
         }
+        @if let Some(proof) = proof { (checks(proof)) }
         section.card.flush.mb6 {
             header { h2 { "Accounts" } }
             table.table.cards {
@@ -104,13 +126,20 @@ fn view_ledger(visit: &Visit, wanted: &ListQuery, balance: &TrialBalanceResponse
         }
         (ui::pager(None, (!entries.next_cursor.is_empty()).then(|| link("/operator/ledger", &[("query", &wanted.query), ("cursor", &entries.next_cursor)])).as_deref()))
     };
-    console(visit, "/operator/ledger", "Ledger", "Double entry: every movement of money, balanced and never changed.", html! {}, body)
+    console(
+        visit,
+        "/operator/ledger",
+        "Ledger",
+        "Double entry: every movement of money, balanced and never changed.",
+        html! { a.btn.outline href="/operator/ledger?kind=proof" { (ui::icon("shield-check")) "Prove it now" } },
+        body,
+    )
 }
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
-    use api_payments::{AccountBalance, AccountKind, LedgerEntry, Payment, Posting};
+    use api_payments::{AccountBalance, AccountKind, Check, LedgerEntry, Payment, Posting};
     let money = |amount_minor| Some(kit_rpc::proto::Money { amount_minor, currency: "USD".to_owned() });
     let payment = Payment {
         payment_id: "pay_1".to_owned(),
@@ -130,6 +159,9 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ..Default::default()
     };
     let sound = TrialBalanceResponse { accounts: vec![account], balanced: true, ..Default::default() };
+    let check = |claim: &str, holds| Check { claim: claim.to_owned(), holds, evidence: vec!["123 entries with 456 postings".to_owned()] };
+    let proof =
+        ProveLedgerResponse { holds: false, checks: vec![check("every entry is balanced", true), check("nothing released is left behind", false)] };
     let unsound = TrialBalanceResponse { differences: vec!["USD: 1 cent".to_owned()], ..Default::default() };
     vec![
         (
@@ -139,8 +171,14 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ("operator-payments-none", view_payments(&operator(), &ListQuery::default(), &ListPaymentsResponse::default())),
         (
             "operator-ledger",
-            view_ledger(&operator(), &ListQuery::default(), &sound, &ListLedgerResponse { entries: vec![entry], next_cursor: String::new() }),
+            view_ledger(
+                &operator(),
+                &ListQuery::default(),
+                &sound,
+                Some(&proof),
+                &ListLedgerResponse { entries: vec![entry], next_cursor: String::new() },
+            ),
         ),
-        ("operator-ledger-unbalanced", view_ledger(&operator(), &ListQuery::default(), &unsound, &ListLedgerResponse::default())),
+        ("operator-ledger-unbalanced", view_ledger(&operator(), &ListQuery::default(), &unsound, None, &ListLedgerResponse::default())),
     ]
 }

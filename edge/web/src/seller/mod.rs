@@ -4,6 +4,7 @@ mod imports;
 mod money;
 mod orders;
 mod overview;
+mod payouts;
 mod product_form;
 mod products;
 mod shipping;
@@ -54,6 +55,12 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/seller/staff/withdraw", post(staff::withdraw))
         .route("/seller/staff/{user_id}/{act}", post(staff::act))
         .route("/seller/money", get(money::list))
+        .route("/seller/payouts", get(payouts::list))
+        .route("/seller/payouts/{payout_id}", get(payouts::show))
+        .route("/seller/payouts/{payout_id}/{file}", get(payouts::payout_file))
+        .route("/seller/payout-account", post(payouts::set_account))
+        .route("/seller/statement", get(payouts::statement))
+        .route("/seller/statement/{file}", get(payouts::span_file))
         .route("/seller/imports", get(imports::list).post(imports::upload))
         .route("/seller/imports/file/{upload_id}", get(imports::map).post(imports::decide))
         .route("/seller/imports/{import_id}", get(imports::show))
@@ -63,8 +70,10 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/seller/export/{file}", get(imports::export))
 }
 
+pub(crate) use payouts::{payout_badge, span as payout_span};
+
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 9] = [
+const ENTRIES: [(&str, &str, &str, &str, &str); 10] = [
     ("", "/seller", "house", "Overview", "store.read"),
     ("Sell", "/seller/orders", "package", "Orders", "orders.read"),
     ("", "/seller/shipping", "truck", "Shipping", "fulfillment.read"),
@@ -73,7 +82,8 @@ const ENTRIES: [(&str, &str, &str, &str, &str); 9] = [
     ("", "/seller/imports", "file-spreadsheet", "Feeds", "catalog.read"),
     ("Shop", "/seller/store", "store", "Store", "store.read"),
     ("", "/seller/staff", "users", "Staff", "store.read"),
-    ("", "/seller/money", "wallet", "Money", "payments.read"),
+    ("Money", "/seller/money", "wallet", "Balance", "payments.read"),
+    ("", "/seller/payouts", "banknote", "Payouts", "payments.read"),
 ];
 
 /// Only people who work for a tenant get past here; each service checks the permission of the operation itself.
@@ -120,5 +130,5 @@ fn download(made: tonic::Response<kit_rpc::proto::google_api::HttpBody>) -> axum
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     let sell = [overview::samples(), orders::samples(), shipping::samples(), products::samples(), stock::samples(), imports::samples()];
-    sell.into_iter().chain([store::samples(), staff::samples(), money::samples()]).flatten().collect()
+    sell.into_iter().chain([store::samples(), staff::samples(), money::samples(), payouts::samples()]).flatten().collect()
 }

@@ -32,8 +32,9 @@ fn account(kind: AccountKind) -> &'static str {
         AccountKind::TenantShipping => "Shipping",
         AccountKind::TaxPayable => "Tax",
         AccountKind::PlatformCommission => "Commission",
+        AccountKind::TenantAvailable => "Available",
         AccountKind::PspReceivable => "Paid by the buyer",
-        AccountKind::Unspecified => "Other",
+        _ => "Other",
     }
 }
 
@@ -42,7 +43,7 @@ fn view(visit: &Visit, balances: &[TenantBalance], found: &ListLedgerOfTenantRes
     let body = html! {
         @if balances.is_empty() { div.mb6 { (ui::notice(Tone::Info, "No money yet: it comes with the first order that is paid.")) } }
         @for balance in balances {
-            div.stats.mb6 { (figure("Balance", balance.total.as_ref(), "the market owes you")) (figure("Goods", balance.payable.as_ref(), "after commission")) (figure("Shipping", balance.shipping.as_ref(), "paid by buyers")) (figure("Tax", balance.tax.as_ref(), "collected")) }
+            div.stats.mb6 { (figure("Balance", balance.total.as_ref(), "the market owes you")) (figure("Available", balance.available.as_ref(), "paid out next")) (figure("Goods, pending", balance.payable.as_ref(), "after commission")) (figure("Shipping, pending", balance.shipping.as_ref(), "paid by buyers")) (figure("Tax", balance.tax.as_ref(), "collected")) }
         }
         section.card.flush {
             header { h2 { "Ledger" } }
@@ -67,7 +68,12 @@ fn lines(entry: &LedgerEntry) -> Markup {
     let (tone, what) = match entry.kind() {
         EntryKind::Capture => (Tone::Good, "payment"),
         EntryKind::Refund => (Tone::Warn, "refund"),
-        EntryKind::Unspecified => (Tone::Plain, "other"),
+        EntryKind::Settlement => (Tone::Info, "settlement"),
+        EntryKind::Payout => (Tone::Info, "payout"),
+        EntryKind::PayoutFailed | EntryKind::PayoutReturned => (Tone::Bad, "payout back"),
+        EntryKind::DisputeOpened | EntryKind::DisputeLost => (Tone::Warn, "dispute"),
+        EntryKind::DisputeWon => (Tone::Good, "dispute won"),
+        EntryKind::PayoutPaid | EntryKind::Adjustment | EntryKind::Unspecified => (Tone::Plain, "other"),
     };
     html! {
         @for posting in &entry.postings {
@@ -97,7 +103,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ..Default::default()
     };
     let refund = LedgerEntry { kind: EntryKind::Refund.into(), postings: vec![posting(AccountKind::TenantPayable, 3518)], ..Default::default() };
-    let balance = TenantBalance { payable: money(129_900), shipping: money(4990), tax: money(0), total: money(134_890) };
+    let balance = TenantBalance { payable: money(129_900), shipping: money(4990), tax: money(0), total: money(144_890), available: money(10_000) };
     vec![
         ("seller-money", view(&seller(), &[balance], &ListLedgerOfTenantResponse { entries: vec![capture, refund], next_cursor: "n".to_owned() })),
         ("seller-money-none", view(&seller(), &[], &ListLedgerOfTenantResponse::default())),

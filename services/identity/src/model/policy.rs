@@ -70,6 +70,7 @@ impl Role {
                 "seller:store.write",
                 "seller:staff.write",
                 "seller:payments.read",
+                "seller:payments.write",
             ],
             Self::SellerManager => &[
                 "seller:catalog.read",

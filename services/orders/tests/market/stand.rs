@@ -105,6 +105,8 @@ impl Stand {
                 ..sandbox::Timings::default()
             },
             clock: market.clock.clone(),
+            fees: sandbox::Fees::default(),
+            bank: sandbox::BankSettings::default(),
         };
         tokio::spawn(passing(market.clock.clone(), stop.clone()));
         tokio::spawn(sandbox::serve(sandbox, psp, stop.clone()));

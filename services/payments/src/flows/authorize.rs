@@ -49,6 +49,7 @@ impl Payments {
             splits,
             captures: Vec::new(),
             refunds: Vec::new(),
+            disputes: Vec::new(),
             void_requested: false,
             stray_hold: false,
             failure: None,

@@ -52,13 +52,6 @@ impl Payments {
         Ok((lines, ids.last().copied().filter(|_| more)))
     }
 
-    pub(crate) async fn balances_of_tenant(&self, tenant: TenantId) -> Result<Vec<Balance>, Error> {
-        let mut tx = self.db.begin(&Scope::Tenant(tenant)).await?;
-        let balances = store::ledger::balances_of_tenant(&mut tx, tenant).await?;
-        tx.commit().await?;
-        Ok(balances)
-    }
-
     /// Adds everything up.
     pub(crate) async fn prove(&self) -> Result<Proof, Error> {
         let mut tx = self.begin().await?;

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::events;
-use crate::ledger::{Account, Entry, EntryKind, entry};
-use crate::model::{Ask, Fact, Failure, Payment, Portion, Sighting};
+use crate::ledger::{Account, Entry, EntryKind, dispute_entry, entry};
+use crate::model::{Ask, Dispute, DisputeState, Fact, Failure, Payment, Portion, Sighting};
 use crate::store;
 use crate::store::methods::Method;
 
@@ -123,26 +123,41 @@ impl Recorder {
             store::payments::save(db, changed).await?;
         }
         let opened = self.post(db, &told, now).await?;
+        follow_up(db, &told, now).await?;
         log::append_many(db, told.iter().map(|(ctx, payment, fact)| (ctx, events::of(payment, fact))), now).await?;
         Ok(Applied { results, opened })
     }
 
     /// To be called once the transaction has committed.
     pub(crate) fn committed(&self, applied: Applied) -> Vec<Result<Payment, Error>> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).extend(applied.opened);
+        self.remember(applied.opened);
         applied.results
     }
 
     /// Writes the ledger entries of what moved money.
     async fn post(&self, db: &mut PgConnection, told: &[(Ctx, Payment, Fact)], now: Time) -> Result<Vec<Uuid>, Error> {
-        let entries: Vec<Entry> = told
-            .iter()
-            .filter_map(|(_, payment, fact)| match fact {
-                Fact::Captured(settled) => Some(entry(self.ids.next(), EntryKind::Capture, payment, settled, now)),
-                Fact::Refunded(settled) => Some(entry(self.ids.next(), EntryKind::Refund, payment, settled, now)),
-                _ => None,
-            })
-            .collect();
+        let mut entries: Vec<Entry> = Vec::new();
+        for (_, payment, fact) in told {
+            let id = || self.ids.next();
+            match fact {
+                Fact::Captured(settled) => entries.push(entry(id(), EntryKind::Capture, payment, settled, now)),
+                Fact::Refunded(settled) => entries.push(entry(id(), EntryKind::Refund, payment, settled, now)),
+                Fact::DisputeOpened(dispute) => entries.push(dispute_entry(id(), EntryKind::DisputeOpened, payment, dispute, now)?),
+                Fact::DisputeClosed(dispute) => {
+                    let won = dispute.state == DisputeState::Won;
+                    let kind = if won { EntryKind::DisputeWon } else { EntryKind::DisputeLost };
+                    entries.push(dispute_entry(id(), kind, payment, dispute, now)?);
+                }
+                _ => {}
+            }
+        }
+        // A dispute without a fee that is lost moves nothing any more.
+        entries.retain(|entry| !entry.postings.is_empty());
+        self.write(db, &entries).await
+    }
+
+    /// Adds entries to the ledger. Answers the accounts that were opened for them, to be remembered once the transaction has committed.
+    pub(crate) async fn write(&self, db: &mut PgConnection, entries: &[Entry]) -> Result<Vec<Uuid>, Error> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
@@ -154,9 +169,14 @@ impl Recorder {
         if !missing.is_empty() {
             store::ledger::open_accounts(db, &missing).await?;
         }
-        store::ledger::insert_entries(db, &entries).await?;
-        store::ledger::insert_postings(db, &entries).await?;
+        store::ledger::insert_entries(db, entries).await?;
+        store::ledger::insert_postings(db, entries).await?;
         Ok(missing.iter().map(Account::id).collect())
+    }
+
+    /// To be called with what `write` answered, once its transaction has committed.
+    pub(crate) fn remember(&self, opened: Vec<Uuid>) {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).extend(opened);
     }
 
     /// Keeps the method of a payment that asked for it, once the PSP has given us its token.
@@ -166,6 +186,36 @@ impl Recorder {
         let method = Method { id: self.ids.next(), psp: payment.psp.clone(), token, card: payment.card.clone(), created_at: now };
         store::methods::insert(db, payment.buyer, &method).await
     }
+}
+
+/// What else must be written when money is taken back: the list of disputes, and a mark on sub-orders whose money was released.
+async fn follow_up(db: &mut PgConnection, told: &[(Ctx, Payment, Fact)], now: Time) -> Result<(), Error> {
+    let mut moved: Vec<Uuid> = Vec::new();
+    for (_, payment, fact) in told {
+        match fact {
+            Fact::Refunded(settled) => moved.extend(settled.divided.iter().map(|(portion, _)| portion.sub_order.uuid())),
+            Fact::DisputeOpened(dispute) | Fact::DisputeAnswered(dispute) | Fact::DisputeClosed(dispute) => {
+                moved.extend(dispute.divided.iter().map(|(portion, _)| portion.sub_order.uuid()));
+                store::disputes::put(db, payment, dispute).await?;
+                bear_what_is_left(db, payment, dispute, now).await?;
+            }
+            _ => {}
+        }
+    }
+    if moved.is_empty() { Ok(()) } else { store::settlement::mark_stale(db, &moved).await }
+}
+
+/// A sub-order that a lost dispute has taken whole will never be delivered; its fee must reach the seller all the same.
+async fn bear_what_is_left(db: &mut PgConnection, payment: &Payment, dispute: &Dispute, now: Time) -> Result<(), Error> {
+    if dispute.state != DisputeState::Lost {
+        return Ok(());
+    }
+    let taken =
+        |split: &&crate::model::Split| split.left().total() == 0 && dispute.divided.iter().any(|(portion, _)| portion.sub_order == split.sub_order);
+    for split in payment.splits.iter().filter(taken) {
+        store::settlement::insert_part(db, split.sub_order, split.tenant, payment.order, now, now).await?;
+    }
+    Ok(())
 }
 
 /// Applies a wish to a payment, wholly or not at all.

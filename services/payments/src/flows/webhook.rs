@@ -8,6 +8,7 @@ use kit_rpc::Ctx;
 use uuid::Uuid;
 
 use super::{Change, Payments, Wish};
+use crate::bank::BankNotice;
 use crate::config::MAX_DELIVERIES;
 use crate::error::Error;
 use crate::psp::Notice;
@@ -27,17 +28,15 @@ pub(super) async fn store_all(db: Db, clock: Clock, arrived: Vec<Arrived>) -> Re
 
 impl Payments {
     /// Stores a delivery. Answers (events that were new, events that had come before).
-    pub(crate) async fn receive_webhook(&self, psp: &str, headers: &HashMap<String, String>, body: &[u8]) -> Result<(u64, u64), Error> {
-        let psp = self.psps.named(psp)?;
-        psp.verify(headers, body)?;
-        let event_ids: Vec<String> = psp.read(body)?.into_iter().map(|notice| notice.event_id).collect();
+    pub(crate) async fn receive_webhook(&self, source: &str, headers: &HashMap<String, String>, body: &[u8]) -> Result<(u64, u64), Error> {
+        let (source, event_ids) = self.verified(source, headers, body)?;
         let count = u64::try_from(event_ids.len()).unwrap_or_default();
-        let new = self.deliveries.run(Arrived { psp: psp.name(), body: body.to_vec(), event_ids }).await?;
+        let new = self.deliveries.run(Arrived { psp: source, body: body.to_vec(), event_ids }).await?;
         if new > 0 {
             self.upkeep.signal(PROCESS_WEBHOOKS);
         }
-        metrics::counter!("webhook_events_total", "psp" => psp.name(), "kind" => "new").increment(new);
-        metrics::counter!("webhook_events_total", "psp" => psp.name(), "kind" => "known").increment(count.saturating_sub(new));
+        metrics::counter!("webhook_events_total", "psp" => source, "kind" => "new").increment(new);
+        metrics::counter!("webhook_events_total", "psp" => source, "kind" => "known").increment(count.saturating_sub(new));
         Ok((new, count.saturating_sub(new)))
     }
 
@@ -49,7 +48,16 @@ impl Payments {
             if deliveries.is_empty() {
                 return Ok(());
             }
-            let mut notices: Vec<Notice> = deliveries.iter().flat_map(|delivery| self.read_again(delivery)).collect();
+            let (from_banks, from_psps): (Vec<_>, Vec<_>) = deliveries.iter().partition(|delivery| self.banks.named(&delivery.psp).is_some());
+            let mut opened = Vec::new();
+            for notice in from_banks.iter().flat_map(|delivery| self.read_bank_again(delivery)) {
+                match self.record_bank_notice(&mut tx, ctx, notice).await {
+                    Ok(accounts) => opened.extend(accounts),
+                    Err(Error::Db(error)) => return Err(error.into()),
+                    Err(error) => tracing::error!(%error, "a bank's webhook tells what cannot be"),
+                }
+            }
+            let mut notices: Vec<Notice> = from_psps.iter().flat_map(|delivery| self.read_again(delivery)).collect();
             let ids: Vec<Uuid> = notices.iter().filter_map(|notice| Some(notice.payment?.uuid())).collect();
             // Most webhooks tell what an answer has told before; those need no lock.
             let known = store::payments::versions(&mut tx, &ids).await?;
@@ -59,11 +67,31 @@ impl Payments {
             let numbers: Vec<i64> = deliveries.iter().map(|delivery| delivery.number).collect();
             store::webhooks::mark_processed(&mut tx, &numbers, self.clock.now()).await?;
             tx.commit().await?;
+            self.recorder.remember(opened);
             for error in self.recorder.committed(applied).into_iter().filter_map(Result::err) {
                 // What does not fit a payment is for people to look at; the delivery is kept.
                 tracing::error!(%error, "a webhook tells what cannot be");
             }
         }
+    }
+
+    /// The name of who sent a delivery, and the ids of its events; refused when it is not theirs.
+    fn verified(&self, source: &str, headers: &HashMap<String, String>, body: &[u8]) -> Result<(&'static str, Vec<String>), Error> {
+        if let Some(bank) = self.banks.named(source) {
+            bank.verify(headers, body, self.clock.now())?;
+            return Ok((bank.name(), bank.read(body)?.into_iter().map(|notice| notice.event_id).collect()));
+        }
+        let psp = self.psps.named(source)?;
+        psp.verify(headers, body)?;
+        Ok((psp.name(), psp.read(body)?.into_iter().map(|notice| notice.event_id).collect()))
+    }
+
+    fn read_bank_again(&self, delivery: &Delivery) -> Vec<BankNotice> {
+        let read = self.banks.named(&delivery.psp).ok_or(Error::BankUnavailable).and_then(|bank| bank.read(&delivery.body));
+        read.unwrap_or_else(|error| {
+            tracing::error!(number = delivery.number, %error, "a stored webhook cannot be read any more");
+            Vec::new()
+        })
     }
 
     fn read_again(&self, delivery: &Delivery) -> Vec<Notice> {

@@ -5,7 +5,7 @@ use kit_core::Time;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Fact, Failure, Parts, Payment, Phase, SeenMovement, Settled, Sighting, Split};
+use super::{Fact, Failure, Fee, Parts, Payment, Phase, SeenMovement, Settled, Sighting, Split};
 use crate::config::MAX_MOVEMENTS;
 use crate::error::Error;
 
@@ -25,6 +25,9 @@ pub(crate) struct Movement {
     pub(crate) portions: Vec<Portion>,
     pub(crate) reason: String,
     pub(crate) failure: Option<Failure>,
+    /// What the PSP kept of it.
+    #[serde(default)]
+    pub(crate) fee: Fee,
     pub(crate) created_at: Time,
 }
 
@@ -75,7 +78,15 @@ impl Payment {
         if portions.is_empty() {
             return Err(Error::NotCapturable(self.id, self.state()));
         }
-        self.captures.push(Movement { id, state: MovementState::Pending, portions, reason: String::new(), failure: None, created_at: now });
+        self.captures.push(Movement {
+            id,
+            state: MovementState::Pending,
+            portions,
+            reason: String::new(),
+            failure: None,
+            fee: Fee::default(),
+            created_at: now,
+        });
         self.plan(true, now);
         Ok(())
     }
@@ -86,7 +97,7 @@ impl Payment {
             return Ok(());
         }
         room_for_one_more(&self.refunds)?;
-        let left = |payment: &Self, split: &Split| split.captured.total() - split.refunded.total() - pending(&payment.refunds, split.sub_order);
+        let left = |payment: &Self, split: &Split| split.left().total() - pending(&payment.refunds, split.sub_order);
         if self.captured_minor() == 0 {
             return Err(Error::NotRefundable(self.id, self.state()));
         }
@@ -95,7 +106,7 @@ impl Payment {
             return Err(Error::NotRefundable(self.id, self.state()));
         }
         let portions = portions.into_iter().map(|portion| self.made_up(portion)).collect::<Result<_, _>>()?;
-        self.refunds.push(Movement { id, state: MovementState::Pending, portions, reason, failure: None, created_at: now });
+        self.refunds.push(Movement { id, state: MovementState::Pending, portions, reason, failure: None, fee: Fee::default(), created_at: now });
         self.plan(true, now);
         Ok(())
     }
@@ -135,7 +146,7 @@ impl Payment {
         let split = self.splits.iter().find(|split| split.sub_order == portion.sub_order).ok_or(Error::UnknownSubOrder(portion.sub_order))?;
         let pending = self.refunds.iter().filter(|refund| refund.is_pending()).flat_map(|refund| &refund.portions);
         let reserved = pending.filter(|known| known.sub_order == portion.sub_order).filter_map(|known| known.made_of);
-        let left = split.captured.minus(split.refunded).minus(reserved.fold(Parts::default(), Parts::plus));
+        let left = split.left().minus(reserved.fold(Parts::default(), Parts::plus));
         let made_of = match portion.made_of {
             Some(asked) if asked.is_within(left) => asked,
             Some(_) => return Err(Error::RefundTooLarge { sub_order: portion.sub_order, left: self.money(left.total()) }),
@@ -194,7 +205,7 @@ fn room_for_one_more(movements: &[Movement]) -> Result<(), Error> {
     if movements.len() < MAX_MOVEMENTS { Ok(()) } else { Err(Error::wrong("payment_id", "this payment has too many captures or refunds already")) }
 }
 
-fn pending(movements: &[Movement], sub_order: SubOrderId) -> i64 {
+pub(super) fn pending(movements: &[Movement], sub_order: SubOrderId) -> i64 {
     movements.iter().filter(|movement| movement.is_pending()).map(|movement| movement.of(sub_order)).sum()
 }
 
@@ -219,5 +230,6 @@ fn settle(movements: &mut [Movement], seen: &SeenMovement, prefix: &str) -> Resu
     }
     movement.state = seen.state;
     movement.failure.clone_from(&seen.failure);
+    movement.fee = seen.fee;
     Ok(Some(movement.clone()))
 }

@@ -81,6 +81,9 @@ pub(crate) struct Split {
     pub(crate) whole: Parts,
     pub(crate) captured: Parts,
     pub(crate) refunded: Parts,
+    /// What disputes that are open or lost have taken.
+    #[serde(default)]
+    pub(crate) disputed: Parts,
 }
 
 impl Split {
@@ -96,6 +99,7 @@ impl Split {
             whole,
             captured: Parts::default(),
             refunded: Parts::default(),
+            disputed: Parts::default(),
         })
     }
 
@@ -111,10 +115,22 @@ impl Split {
         Ok(taken)
     }
 
+    /// What was captured and neither given back nor disputed.
+    pub(crate) fn left(&self) -> Parts {
+        self.captured.minus(self.refunded).minus(self.disputed)
+    }
+
+    /// Records that a dispute took this much; answers how it divides.
+    pub(crate) fn dispute(&mut self, amount_minor: i64, currency: Currency) -> Result<Parts, MoneyError> {
+        let taken = self.left().take(amount_minor, currency)?;
+        self.disputed = self.disputed.plus(taken);
+        Ok(taken)
+    }
+
     /// Records that this much was given back; answers how it divides: as it was reserved.
     pub(crate) fn refund(&mut self, portion: &Portion, currency: Currency) -> Result<Parts, Error> {
         let amount_minor = portion.amount_minor;
-        let left = self.captured.minus(self.refunded);
+        let left = self.left();
         if amount_minor > left.total() {
             return Err(Error::RefundTooLarge { sub_order: self.sub_order, left: Money::new(left.total(), currency) });
         }

@@ -50,6 +50,7 @@ fn payment(splits: &[(i64, i64, i64, u32)]) -> Payment {
         splits,
         captures: Vec::new(),
         refunds: Vec::new(),
+        disputes: Vec::new(),
         void_requested: false,
         stray_hold: false,
         failure: None,
@@ -74,6 +75,7 @@ fn seen(payment: &Payment, version: i64, status: SeenStatus) -> Sighting {
         amount: payment.money(payment.amount_minor),
         captures: Vec::new(),
         refunds: Vec::new(),
+        disputes: Vec::new(),
         failure: None,
         next_action_url: None,
         card: None,
@@ -216,10 +218,10 @@ impl History {
         let state = if refuse { MovementState::Failed } else { MovementState::Succeeded };
         match self.payment.next_ask() {
             Some(Ask::Capture { id, amount_minor }) if !record.captures.iter().any(|seen| seen.reference == id.to_string()) => {
-                record.captures.push(SeenMovement { reference: id.to_string(), state, amount_minor, failure: None });
+                record.captures.push(SeenMovement { reference: id.to_string(), state, amount_minor, fee: Fee::default(), failure: None });
             }
             Some(Ask::Refund { id, amount_minor }) if !record.refunds.iter().any(|seen| seen.reference == id.to_string()) => {
-                record.refunds.push(SeenMovement { reference: id.to_string(), state, amount_minor, failure: None });
+                record.refunds.push(SeenMovement { reference: id.to_string(), state, amount_minor, fee: Fee::default(), failure: None });
             }
             Some(Ask::Cancel) if record.status == SeenStatus::Authorised => record.status = SeenStatus::Cancelled,
             _ => return,

@@ -12,6 +12,7 @@ use super::{Notice, Offer, Psp, PspError};
 use crate::config::GuardConfig;
 use crate::error::Error;
 use crate::model::{Ask, Payment, Sighting};
+use crate::store::reports::NewLine;
 
 /// A PSP behind its guard.
 #[derive(Clone)]
@@ -77,6 +78,14 @@ impl Guarded {
 
     pub(crate) async fn forget_method(&self, token: &str) -> Result<(), PspError> {
         self.call("forget_method", || self.psp.forget_method(token)).await
+    }
+
+    pub(crate) async fn answer_dispute(&self, reference: &str, dispute: &str, evidence: &str) -> Result<Sighting, PspError> {
+        self.call("answer_dispute", || self.psp.answer_dispute(reference, dispute, evidence)).await
+    }
+
+    pub(crate) async fn report(&self, after: i64, limit: usize) -> Result<Vec<NewLine>, PspError> {
+        self.call("report", || self.psp.report(after, limit)).await
     }
 
     /// One request, tried again while it surely was not carried out.

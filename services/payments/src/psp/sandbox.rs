@@ -2,23 +2,21 @@
 
 use std::collections::HashMap;
 
-use api_payments::{CaptureId, PaymentId, RefundId};
+use api_payments::{CaptureId, DisputeId, PaymentId, RefundId};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use hmac::{Hmac, Mac};
 use kit_core::{Currency, Money, Time};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
-use super::{Notice, Offer, Psp, PspAnswer, PspError};
-use crate::config::{GuardConfig, MAX_EVENTS, SIGNATURE_VALID, SandboxConfig};
+use super::{Notice, Offer, Psp, PspAnswer, PspError, signature};
+use crate::config::{GuardConfig, MAX_EVENTS, SandboxConfig};
 use crate::error::Error;
-use crate::model::{CardSummary, Failure, MovementState, Payment, SeenMovement, SeenStatus, Sighting};
+use crate::model::{CardSummary, DisputeState, Failure, Fee, MovementState, Payment, SeenDispute, SeenMovement, SeenStatus, Sighting, dispute_id};
+use crate::store::reports::NewLine;
 
 pub(crate) const NAME: &str = "sandbox";
-const SIGNATURE_HEADER: &str = "sandbox-signature";
 /// Cards to try, and what they do.
 const TEST_CARDS: &[(&str, &str)] = &[
     ("4242 4242 4242 4242", "succeeds"),
@@ -110,16 +108,23 @@ impl Psp for Sandbox {
         .boxed()
     }
 
+    fn answer_dispute<'a>(&'a self, reference: &'a str, dispute: &'a str, evidence: &'a str) -> PspAnswer<'a> {
+        let path = format!("/v1/payments/{reference}/disputes/{dispute}/evidence");
+        sighting(self.request(Method::POST, &path).json(&json!({"evidence": evidence}))).boxed()
+    }
+
+    fn report(&self, after: i64, limit: usize) -> BoxFuture<'_, Result<Vec<NewLine>, PspError>> {
+        let request = self.request(Method::GET, &format!("/v1/report?after={after}&limit={limit}"));
+        async move {
+            let body = answered(request).await?;
+            let report: Report = serde_json::from_slice(&body).map_err(|error| PspError::Unknown(format!("the report cannot be read: {error}")))?;
+            report.lines.into_iter().map(ReportLine::reported).collect()
+        }
+        .boxed()
+    }
+
     fn verify(&self, headers: &HashMap<String, String>, body: &[u8], now: Time) -> Result<(), Error> {
-        let header = headers.get(SIGNATURE_HEADER).ok_or(Error::SignatureInvalid)?;
-        let (moment, signature) = header.strip_prefix("t=").and_then(|rest| rest.split_once(",v1=")).ok_or(Error::SignatureInvalid)?;
-        let sent_at = moment.parse().ok().and_then(|seconds| Time::from_timestamp(seconds, 0)).ok_or(Error::SignatureInvalid)?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.config.webhook_secret.as_bytes()).map_err(|_| Error::SignatureInvalid)?;
-        mac.update(moment.as_bytes());
-        mac.update(b".");
-        mac.update(body);
-        mac.verify_slice(&unhex(signature).ok_or(Error::SignatureInvalid)?).map_err(|_| Error::SignatureInvalid)?;
-        if (now - sent_at).abs() <= SIGNATURE_VALID { Ok(()) } else { Err(Error::SignatureInvalid) }
+        signature::verify(&self.config.webhook_secret, headers, body, now)
     }
 
     fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Error> {
@@ -217,6 +222,69 @@ struct Record {
     saved_method: Option<String>,
     captures: Vec<MovementBody>,
     refunds: Vec<MovementBody>,
+    disputes: Vec<DisputeBody>,
+}
+
+#[derive(Deserialize)]
+struct DisputeBody {
+    id: String,
+    reason: String,
+    status: DisputeState,
+    amount_minor: i64,
+    fee_minor: i64,
+    fee_tax_minor: i64,
+    evidence_due: i64,
+}
+
+#[derive(Deserialize)]
+struct Report {
+    lines: Vec<ReportLine>,
+}
+
+#[derive(Deserialize)]
+struct ReportLine {
+    number: i64,
+    kind: ReportKind,
+    payment_reference: String,
+    reference: String,
+    amount_minor: i64,
+    fee_minor: i64,
+    fee_tax_minor: i64,
+    currency: String,
+    created: i64,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum ReportKind {
+    Capture,
+    Refund,
+    Dispute,
+    DisputeReversal,
+}
+
+impl ReportLine {
+    fn reported(self) -> Result<NewLine, PspError> {
+        let booked_at = Time::from_timestamp(self.created, 0).ok_or_else(|| PspError::Unknown("a line without a readable moment".to_owned()))?;
+        // A dispute is known to us under an id made from the PSP's.
+        let dispute = |reference: &str| DisputeId::from(dispute_id(NAME, reference)).to_string();
+        let (kind, reference) = match self.kind {
+            ReportKind::Capture => ("capture", self.reference),
+            ReportKind::Refund => ("refund", self.reference),
+            ReportKind::Dispute => ("dispute_opened", dispute(&self.reference)),
+            ReportKind::DisputeReversal => ("dispute_won", dispute(&self.reference)),
+        };
+        Ok(NewLine {
+            number: self.number,
+            kind,
+            reference,
+            payment: self.payment_reference.parse().ok().map(PaymentId::uuid),
+            amount_minor: self.amount_minor,
+            fee_minor: self.fee_minor + self.fee_tax_minor,
+            currency: self.currency,
+            booked_at,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -236,7 +304,22 @@ struct MovementBody {
     reference: String,
     amount_minor: i64,
     status: MovementState,
+    fee_minor: i64,
+    fee_tax_minor: i64,
     failure: Option<FailureBody>,
+}
+
+impl DisputeBody {
+    fn seen(self) -> SeenDispute {
+        SeenDispute {
+            reference: self.id,
+            reason: self.reason,
+            state: self.status,
+            amount_minor: self.amount_minor,
+            fee: Fee { net_minor: self.fee_minor, tax_minor: self.fee_tax_minor },
+            evidence_due_at: Time::from_timestamp(self.evidence_due, 0),
+        }
+    }
 }
 
 impl Record {
@@ -247,6 +330,7 @@ impl Record {
                 reference: m.reference,
                 state: m.status,
                 amount_minor: m.amount_minor,
+                fee: Fee { net_minor: m.fee_minor, tax_minor: m.fee_tax_minor },
                 failure: m.failure.map(Into::into),
             };
             list.into_iter().map(seen).collect()
@@ -265,22 +349,11 @@ impl Record {
             amount: Money::new(self.amount_minor, currency),
             captures: movements(self.captures),
             refunds: movements(self.refunds),
+            disputes: self.disputes.into_iter().map(DisputeBody::seen).collect(),
             failure: self.failure.map(Into::into),
             next_action_url: self.next_action_url,
             card: self.card,
             saved_token: self.saved_method,
         })
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
-    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    digits
-        .chunks_exact(2)
-        .map(|pair| match pair {
-            [high, low] => u8::try_from(high * 16 + low).ok(),
-            _ => None,
-        })
-        .collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use api_orders::{OrderId, SubOrderId};
+use api_payments::PaymentId;
 use kit_core::{Money, TenantId, Time};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -34,8 +35,8 @@ pub(crate) async fn insert_entries(db: &mut PgConnection, entries: &[Entry]) -> 
     )
     .bind(entries.iter().map(|entry| entry.id.uuid()).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.kind.word()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.payment.uuid()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.order.uuid()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.payment.map(PaymentId::uuid)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.order.map(OrderId::uuid)).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.reference).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.at).collect::<Vec<_>>())
     .execute(db)
@@ -66,8 +67,8 @@ pub(crate) async fn insert_postings(db: &mut PgConnection, entries: &[Entry]) ->
 pub(crate) struct Line {
     pub(crate) entry_id: Uuid,
     pub(crate) kind: String,
-    pub(crate) payment_id: Uuid,
-    pub(crate) order_id: Uuid,
+    pub(crate) payment_id: Option<Uuid>,
+    pub(crate) order_id: Option<Uuid>,
     pub(crate) reference: Uuid,
     pub(crate) posted_at: Time,
     pub(crate) account: String,
@@ -181,7 +182,9 @@ pub(crate) async fn differences(db: &mut PgConnection) -> Result<Vec<Difference>
          ), posted as (
              select account.psp, account.currency::text as currency, sum(posting.amount_minor)::bigint as minor
              from ledger_posting posting join ledger_account account on account.account_id = posting.account_id
-             where account.kind = 'psp_receivable' group by account.psp, account.currency
+                 join ledger_entry entry on entry.entry_id = posting.entry_id
+             where account.kind in ('psp_receivable', 'psp_fees', 'fee_tax') and entry.kind in ('capture', 'refund')
+             group by account.psp, account.currency
          )
          select coalesce(paid.psp, posted.psp) as psp, coalesce(paid.currency, posted.currency) as currency,
              coalesce(paid.minor, 0) as payments_minor, coalesce(posted.minor, 0) as ledger_minor

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use api_fulfillment::{FulfillmentEvent, ShipmentDelivered, fulfillment_event};
 use api_orders::{OrderId, SubOrderId};
 use api_payments::payments_client::PaymentsClient;
 use api_payments::{
@@ -13,6 +14,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use kit_core::{Clock, Ids, TenantId, UserId};
+use kit_db::{Event, Scope, log};
 use kit_rpc::proto::event_log_client::EventLogClient;
 use kit_rpc::proto::{Money, ReadEventsRequest};
 use kit_rpc::{Ctx, Link};
@@ -41,12 +43,17 @@ pub(crate) fn eur(amount_minor: i64) -> Money {
 
 impl Stand {
     pub(crate) async fn open() -> Self {
+        Self::open_with("").await
+    }
+
+    /// With more lines of configuration for payments.
+    pub(crate) async fn open_with(more: &str) -> Self {
         let (hooks, psp) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
         let psp_url = format!("http://{}", psp.local_addr().unwrap());
         let sections = format!(
-            "[payments]\nreconcile_every_ms = 200\nsandbox.url = \"{psp_url}\"\nguard.timeout_ms = 700\nguard.failures_to_open = 1000\nguard.pause_ms = 5"
+            "[payments]\nreconcile_every_ms = 200\nsandbox.url = \"{psp_url}\"\nbank.url = \"{psp_url}\"\nguard.timeout_ms = 700\nguard.failures_to_open = 1000\nguard.pause_ms = 5\n{more}"
         );
-        let market = kit_test::start_with(&[&service_payments::MODULE], &sections).await;
+        let market = kit_test::start_with(&[&service_payments::MODULE, &service_fulfillment::MODULE], &sections).await;
         let clock = market.clock.clone();
         let stop = CancellationToken::new();
         let sandbox = sandbox::Settings {
@@ -66,11 +73,17 @@ impl Stand {
                 ..sandbox::Timings::default()
             },
             clock: clock.clone(),
+            fees: sandbox::Fees::default(),
+            bank: sandbox::BankSettings {
+                webhook_url: Some(format!("http://{}/bank-hook", hooks.local_addr().unwrap())),
+                ..sandbox::BankSettings::default()
+            },
         };
         tokio::spawn(passing(clock, stop.clone()));
         tokio::spawn(sandbox::serve(sandbox, psp, stop.clone()));
         let client = PaymentsClient::new(market.link("payments"));
-        let app = axum::Router::new().route("/hook", axum::routing::post(hook)).with_state(client);
+        let app =
+            axum::Router::new().route("/hook", axum::routing::post(hook)).route("/bank-hook", axum::routing::post(bank_hook)).with_state(client);
         tokio::spawn(async move { axum::serve(hooks, app).await });
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { ids: market.ids.clone(), market, psp: psp_url, http, stop }
@@ -94,7 +107,7 @@ impl Stand {
     }
 
     pub(crate) fn seller(&self, tenant: TenantId) -> Ctx {
-        self.market.seller(tenant, &["payments.read"])
+        self.market.seller(tenant, &["payments.read", "payments.write"])
     }
 
     pub(crate) fn buyer(&self, buyer: UserId) -> Ctx {
@@ -206,8 +219,45 @@ impl Stand {
         self.psp_request(reqwest::Method::PUT, "/v1/faults", Some(faults)).await;
     }
 
-    async fn psp_request(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
-        let request = self.http.request(method, format!("{}{path}", self.psp)).bearer_auth("sk_sandbox");
+    /// A parcel with all of a sub-order arrives: fulfillment's log tells it.
+    pub(crate) async fn delivers(&self, tenant: TenantId, payment: &Payment, sub_order_id: &str) {
+        let db = self.market.house.storage().db(service_fulfillment::MODULE.schema()).await.unwrap();
+        let delivered = ShipmentDelivered {
+            tenant_id: tenant.to_string(),
+            order_id: payment.order_id.clone(),
+            sub_order_id: sub_order_id.to_owned(),
+            all_delivered: true,
+            ..ShipmentDelivered::default()
+        };
+        let payload = FulfillmentEvent { body: Some(fulfillment_event::Body::ShipmentDelivered(delivered)) }.encode_to_vec();
+        let key = sub_order_id.parse::<SubOrderId>().unwrap().uuid();
+        let event = Event { key, tenant: Some(tenant), kind: "shipment_delivered", payload, change: None };
+        let mut tx = db.begin(&Scope::Platform).await.unwrap();
+        log::append(&mut tx, &self.service(), self.market.clock.now(), event).await.unwrap();
+        tx.commit().await.unwrap();
+        self.market.settle().await;
+    }
+
+    pub(crate) fn days_pass(&self, days: i64) {
+        self.market.clock.advance(chrono::Duration::days(days));
+    }
+
+    /// The jobs of payments that have run by their timers and succeeded, none of them overdue.
+    pub(crate) async fn jobs_that_succeeded(&self) -> Vec<&'static str> {
+        let upkeep = self.market.house.upkeeps().iter().find(|upkeep| upkeep.service() == "payments").unwrap();
+        let states = upkeep.job_states().await.unwrap();
+        states.into_iter().filter(|state| state.last_succeeded.is_some() && !state.overdue).map(|state| state.name).collect()
+    }
+
+    /// Runs a job of payments now.
+    pub(crate) async fn job(&self, name: &str) {
+        self.market.run_job("payments", name).await;
+    }
+
+    /// A request to the sandbox, the PSP or the bank, with the key that belongs there.
+    pub(crate) async fn psp_request(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
+        let key = if path.starts_with("/bank/") { "bk_sandbox" } else { "sk_sandbox" };
+        let request = self.http.request(method, format!("{}{path}", self.psp)).bearer_auth(key);
         let request = match body {
             Some(body) => request.json(&body),
             None => request,
@@ -241,6 +291,10 @@ fn kind(event: &payments_event::Body) -> &'static str {
         payments_event::Body::PaymentVoided(_) => "voided",
         payments_event::Body::RefundSucceeded(_) => "refunded",
         payments_event::Body::RefundFailed(_) => "refund_failed",
+        payments_event::Body::DisputeOpened(_) => "dispute_opened",
+        payments_event::Body::DisputeAnswered(_) => "dispute_answered",
+        payments_event::Body::DisputeClosed(_) => "dispute_closed",
+        _ => "not of a payment",
     }
 }
 
@@ -254,11 +308,19 @@ async fn passing(clock: Clock, stop: CancellationToken) {
     }
 }
 
+async fn hook(client: State<Client>, headers: HeaderMap, content: Bytes) -> StatusCode {
+    received("sandbox", client, headers, content).await
+}
+
+async fn bank_hook(client: State<Client>, headers: HeaderMap, content: Bytes) -> StatusCode {
+    received("sandbox_bank", client, headers, content).await
+}
+
 /// What the REST edge does with a webhook: its body and headers, as they came.
-async fn hook(State(mut client): State<Client>, headers: HeaderMap, content: Bytes) -> StatusCode {
+async fn received(from: &str, State(mut client): State<Client>, headers: HeaderMap, content: Bytes) -> StatusCode {
     let headers: HashMap<String, String> =
         headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
-    let request = ReceiveWebhookRequest { psp: "sandbox".into(), content, content_type: "application/json".into(), headers };
+    let request = ReceiveWebhookRequest { psp: from.into(), content, content_type: "application/json".into(), headers };
     match client.receive_webhook(Ctx::anonymous("hook").request(request)).await {
         Ok(_) => StatusCode::OK,
         Err(_) => StatusCode::BAD_REQUEST,
