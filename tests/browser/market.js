@@ -36,6 +36,8 @@ export default async function start() {
     MARKETHUB__SANDBOX__LISTEN: "127.0.0.1:18082",
     MARKETHUB__REST__ADDRESS_PER_SECOND: "10000",
     MARKETHUB__REST__ADDRESS_BURST: "10000",
+    // What was delivered is available at once.
+    MARKETHUB__SERVICES__PAYMENTS__SETTLEMENT__HOLD_MINUTES: "0",
   };
   const flags = ["--data", join(data, "market"), "--http", "127.0.0.1:18080", "--grpc", "127.0.0.1:18081"];
   const env = { ...process.env, ...settings };

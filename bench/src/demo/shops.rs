@@ -15,6 +15,9 @@ use crate::http::{Caller, Http, text};
 /// Requests under way at once; more would only wait for the two cores they share with the server.
 const AT_ONCE: usize = 8;
 
+/// Every shop's account at the sandbox bank: the example of the IBAN registry.
+const IBAN: &str = "DE89370400440532013000";
+
 /// Opens every shop: an account, an application, the operator's approval.
 pub(super) async fn open(http: &Http, operator: &Caller) -> anyhow::Result<Vec<Caller>> {
     let shops = futures::stream::iter(1..=SHOPS).map(|number| open_one(http, operator, number));
@@ -49,7 +52,13 @@ pub(crate) async fn open_shop(http: &Http, operator: &Caller, email: &str, owner
     }
     // The permissions of the new role come with a new sign-in.
     let person = account(http, email, "").await?;
-    Ok(Caller { tenant: Some(id), ..person })
+    let seller = Caller { tenant: Some(id), ..person };
+    let standing = http.get("/v1/seller/balance", &seller).await?;
+    if standing.get("payout_account").is_none_or(Value::is_null) {
+        let bank = json!({ "holder": format!("{name} Ltd"), "iban": IBAN });
+        http.post("/v1/seller/payout-account", &seller, &bank).await.with_context(|| format!("cannot give the bank account of {name}"))?;
+    }
+    Ok(seller)
 }
 
 async fn apply(http: &Http, person: &Caller, name: &str, email: &str) -> anyhow::Result<Value> {

@@ -208,6 +208,7 @@ pub(crate) fn variant_snapshots(kept: &Kept, tree: &Tree) -> Vec<api::VariantSna
         gtin: variant.gtin.clone(),
         version: kept.version,
         sellable: kept.product.status == Status::Active,
+        category_code: node.map(|node| node.category.code.clone()).unwrap_or_default(),
     };
     content.variants.iter().map(one).collect()
 }

@@ -1,5 +1,6 @@
 //! Checkouts, orders, and the sub-orders they split into. See README.md for what must stay true.
 
+mod commission;
 mod config;
 mod error;
 mod events;

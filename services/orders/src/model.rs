@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::commission::CommissionTerms;
+
 /// The states of orders and sub-orders, in the order of their lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum OrderState {
@@ -114,6 +116,8 @@ pub(crate) struct Line {
     pub(crate) sku: String,
     pub(crate) brand: String,
     pub(crate) category_id: String,
+    #[serde(default)]
+    pub(crate) category_code: String,
     pub(crate) tax_category: String,
     pub(crate) image_url: String,
     pub(crate) weight_grams: u32,
@@ -281,21 +285,24 @@ pub(crate) struct Placing {
     pub(crate) at: Time,
 }
 
-/// Turns a complete draft into an order. Commission is a share of each part's goods, divided over its lines without a remainder.
+/// Turns a complete draft into an order, its commission frozen.
 pub(crate) fn place(
     draft: &Draft,
     placing: &Placing,
-    commission_bps: &BTreeMap<TenantId, u32>,
+    terms: &BTreeMap<TenantId, CommissionTerms>,
     mut next_id: impl FnMut() -> Uuid,
 ) -> Result<NewOrder, MoneyError> {
     let mut parts = Vec::with_capacity(draft.parts.len());
     for part in &draft.parts {
-        let bps = commission_bps.get(&part.tenant_id).copied().unwrap_or_default();
+        let terms = terms.get(&part.tenant_id).cloned().unwrap_or_default();
         let totals = part.totals()?;
-        let commission = totals.items.minus(totals.discount)?.share(bps)?;
         let line_totals = part.lines.iter().map(Line::total).collect::<Result<Vec<_>, _>>()?;
+        // What a discount takes off the lines is not the marketplace's to share in.
         let weights: Vec<u64> = line_totals.iter().map(|total| total.minor.unsigned_abs()).collect();
-        let shares = allocate(commission, &weights)?;
+        let off = if totals.discount.is_zero() { vec![totals.discount; line_totals.len()] } else { allocate(totals.discount, &weights)? };
+        let net = line_totals.iter().zip(off).map(|(total, off)| total.minus(off)).collect::<Result<Vec<_>, _>>()?;
+        let shares = terms.commissions(&part.lines, &net, totals.items.currency)?;
+        let commission = Money::sum(totals.items.currency, shares.iter().copied())?;
         let lines = part.lines.iter().zip(line_totals).zip(shares);
         let items = lines.map(|((line, total), commission)| NewItem { id: next_id().into(), line: line.clone(), total, commission }).collect();
         let shipping = part.shipping().cloned().ok_or(MoneyError::NoWeights)?;
@@ -305,7 +312,7 @@ pub(crate) fn place(
             store_name: part.store_name.clone(),
             shipping,
             totals,
-            commission_bps: bps,
+            commission_bps: terms.bps,
             commission,
             items,
         });

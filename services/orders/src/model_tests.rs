@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::commission::CommissionRule;
 
 fn uuid(number: u128) -> Uuid {
     Uuid::from_u128(number)
@@ -16,6 +17,7 @@ fn line(unit_minor: i64, quantity: u32) -> Line {
         sku: "MUG".to_owned(),
         brand: String::new(),
         category_id: String::new(),
+        category_code: "el-2-3".to_owned(),
         tax_category: "standard".to_owned(),
         image_url: String::new(),
         weight_grams: 300,
@@ -32,8 +34,11 @@ fn option(price_minor: i64) -> ShippingOption {
 proptest! {
     #[test]
     fn every_order_adds_up(
-        sellers in prop::collection::vec((prop::collection::vec((0i64..10_000_000, 1u32..999), 1..8), 0i64..5_000, 0u32..10_000), 1..6)
+        sellers in prop::collection::vec((prop::collection::vec((0i64..10_000_000, 1u32..999), 1..8), 0i64..5_000, 0u32..10_000), 1..6),
+        rules in prop::collection::vec((prop::sample::select(vec!["el", "el-2", "el-2-3", "el-20", "fu"]), 0u32..10_000, 0i64..500, 0i64..5_000), 0..4)
     ) {
+        let rule = |(category, bps, floor_minor, cap_minor): (&str, u32, i64, i64)| CommissionRule { category: category.to_owned(), bps, floor_minor, cap_minor };
+        let rules: Vec<CommissionRule> = rules.into_iter().map(rule).collect();
         let mut draft = Draft { shipping_address: Some(Address::default()), ..Draft::default() };
         let mut rates = BTreeMap::new();
         for (number, (lines, shipping, bps)) in sellers.into_iter().enumerate() {
@@ -42,7 +47,7 @@ proptest! {
             let mut part = DraftPart { tenant_id, store_name: String::new(), lines, options: vec![], chosen: None };
             part.offer(vec![option(shipping)]);
             draft.parts.push(part);
-            rates.insert(tenant_id, bps);
+            rates.insert(tenant_id, CommissionTerms { bps, rules: rules.clone() });
         }
         let placing = Placing { id: uuid(5).into(), buyer: uuid(6).into(), access_token: String::new(), at: Time::default() };
         let mut made = 1000;
@@ -120,4 +125,24 @@ fn a_chosen_method_stays_while_it_is_offered() {
     assert_eq!(part.shipping().unwrap().price_minor, 900);
     part.offer(vec![option(300)]);
     assert_eq!(part.shipping().unwrap().price_minor, 300);
+}
+
+#[test]
+fn commission_is_by_the_nearest_category_with_floor_and_cap_for_each_piece() {
+    let rule = |category: &str, bps, floor_minor, cap_minor| CommissionRule { category: category.to_owned(), bps, floor_minor, cap_minor };
+    let terms = CommissionTerms {
+        bps: 1_000,
+        rules: vec![rule("el", 500, 0, 0), rule("el-2", 800, 30, 400), rule("el-20", 9_000, 0, 0), rule("el-2", 700, 30, 400)],
+    };
+    let commission = |code: &str, unit: i64, quantity: u32| {
+        let line = Line { category_code: code.to_owned(), ..line(unit, quantity) };
+        let total = line.total().unwrap();
+        terms.commissions(&[line], &[total], Currency::USD).unwrap()[0].minor
+    };
+    assert_eq!(commission("fu-1", 1_000, 3), 300, "no rule: the plan's rate");
+    assert_eq!(commission("el-1", 1_000, 3), 150, "a rule is for the categories below");
+    assert_eq!(commission("el-2-3", 1_000, 3), 210, "the nearest counts, and of two for one the later");
+    assert_eq!(commission("el-2-3", 100, 3), 90, "the floor, for each piece");
+    assert_eq!(commission("el-2-3", 10_000, 3), 1_200, "the cap, for each piece");
+    assert_eq!(commission("el-2", 10, 2), 20, "never more than the goods");
 }

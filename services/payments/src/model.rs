@@ -88,7 +88,7 @@ pub(crate) struct Payment {
     pub(crate) splits: Vec<Split>,
     pub(crate) captures: Vec<Movement>,
     pub(crate) refunds: Vec<Movement>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) disputes: Vec<Dispute>,
     pub(crate) void_requested: bool,
     /// The PSP holds money for a payment that we have told is failed; it must be given up.

@@ -36,7 +36,7 @@ pub const MODULE: Module = Module {
 };
 
 async fn start_service(mut start: Start) -> anyhow::Result<Service> {
-    let config: Config = start.config()?;
+    let config = start.config::<Config>()?.checked()?;
     let again = Duration::from_secs(u64::from(config.tell_identity_every_seconds));
     let tenants = Arc::new(Tenants {
         db: start.db.clone(),

@@ -4,7 +4,7 @@ use api_tenants as api;
 use kit_core::{TenantId, Time};
 use kit_rpc::timestamp;
 
-use crate::config::{Config, PlanTerms};
+use crate::config::{CommissionRule, Config, PlanTerms};
 use crate::error::Error;
 use crate::model::{Business, Plan, StaffRole, State, Store, Tenant};
 use crate::store::staff::Invite;
@@ -44,6 +44,16 @@ pub(crate) fn terms(tenant: &Tenant, config: &Config) -> api::Terms {
         currency: tenant.store.currency.to_string(),
         holiday: tenant.store.holiday,
         contact_email: tenant.business.contact_email.to_string(),
+        commission_rules: config.commission_rules(tenant.plan).map(commission_rule).collect(),
+    }
+}
+
+fn commission_rule(rule: &CommissionRule) -> api::CommissionRule {
+    api::CommissionRule {
+        category: rule.category.clone(),
+        commission_bps: rule.commission_bps,
+        floor_minor: rule.floor_minor,
+        cap_minor: rule.cap_minor,
     }
 }
 

@@ -44,7 +44,7 @@ test("an operator approves a shop that has applied", async ({ browser }) => {
   await usable(operator);
   await operator.getByRole("button", { name: "Approve" }).click();
   await expect(operator.getByRole("status").first()).toContainText("can sell now");
-  for (const path of ["/operator", "/operator/orders", "/operator/payments", "/operator/ledger", "/operator/categories", "/operator/users", "/operator/audit", "/operator/health", "/operator/messages", "/operator/recommendations", "/operator/experiments"]) {
+  for (const path of ["/operator", "/operator/orders", "/operator/payments", "/operator/ledger", "/operator/ledger?kind=proof", "/operator/settlements", "/operator/disputes", "/operator/open-items", "/operator/categories", "/operator/users", "/operator/audit", "/operator/health", "/operator/messages", "/operator/recommendations", "/operator/experiments"]) {
     await operator.goto(path);
     await usable(operator);
   }
@@ -229,6 +229,52 @@ test("a buyer takes pieces out of an order and sends it elsewhere; the seller ta
   await seller.getByRole("button", { name: "Cancel the others" }).click();
   await expect(seller.getByRole("status").first()).toContainText("Cancelled");
   await expect(page.getByRole("main")).toContainText("The last lamp broke.");
+});
+
+test("what was delivered is the seller's to be paid, and every statement explains itself", async ({ browser }) => {
+  const seller = await fresh(browser);
+  await signIn(seller, ben.email, PASSWORD);
+  await seller.goto("/seller/payouts");
+  await usable(seller);
+  await seller.getByLabel("Account holder").fill("Ben Ltd");
+  await seller.getByLabel("IBAN").fill("DE89 3704 0044 0532 0130 01");
+  await seller.getByRole("button", { name: "Pay me here" }).click();
+  await expect(seller.getByRole("main")).toContainText("check digits do not fit");
+  await usable(seller);
+  await seller.getByLabel("IBAN").fill("DE89 3704 0044 0532 0130 00");
+  await seller.getByRole("button", { name: "Pay me here" }).click();
+  await expect(seller.getByRole("main")).toContainText("•••• 3000");
+  await seller.goto("/seller/orders");
+  await seller.locator("tbody a").first().click();
+  await seller.getByRole("button", { name: /delivered/i }).click();
+  await expect(seller.getByRole("status").first()).toContainText(/delivered/i);
+
+  const operator = await fresh(browser);
+  await signIn(operator, OPERATOR.email, OPERATOR.password);
+  // $45.00 less 12 % commission, and what the buyer paid for shipping.
+  await expect(async () => {
+    await operator.goto("/operator/settlements");
+    await operator.getByRole("button", { name: "Pay what is due" }).click();
+    await seller.goto("/seller/payouts");
+    await expect(seller.locator(".stat", { hasText: "Available" })).toContainText("$44.59", { timeout: 1000 });
+  }).toPass();
+  await usable(operator);
+  await usable(seller);
+  await seller.getByRole("button", { name: "Show" }).click();
+  await expect(seller.getByRole("row", { name: /sale/ })).toContainText("$44.59");
+  await usable(seller);
+  for (const kind of ["PDF", "CSV"]) {
+    const file = seller.waitForEvent("download");
+    await seller.getByRole("link", { name: kind }).click();
+    expect((await file).suggestedFilename()).toBe(`statement.${kind.toLowerCase()}`);
+  }
+  await operator.goto("/operator/open-items");
+  await operator.getByRole("button", { name: "Compare now" }).click();
+  await expect(operator.getByRole("status").first()).toContainText("The reports say what we have booked.");
+  await usable(operator);
+  await operator.goto("/operator/ledger?kind=proof");
+  await expect(operator.getByText("broken")).toHaveCount(0);
+  await usable(operator);
 });
 
 test("cards that are declined, ask for 3-D Secure, or answer later end well", async ({ browser, request }) => {

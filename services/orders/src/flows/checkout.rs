@@ -213,6 +213,7 @@ fn line_of(snapshot: &VariantSnapshot, quantity: u32) -> Option<Line> {
         sku: snapshot.sku.clone(),
         brand: snapshot.brand.clone(),
         category_id: snapshot.category_id.clone(),
+        category_code: snapshot.category_code.clone(),
         tax_category: snapshot.tax_category.clone(),
         image_url: image_url(&snapshot.image_hash),
         weight_grams: snapshot.weight_grams,

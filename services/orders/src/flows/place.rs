@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::checkout::{order_id_of, wanted_by};
 use super::read::Access;
+use crate::commission::CommissionTerms;
 use crate::error::Error;
 use crate::model::{self, Draft, Placing};
 use crate::saga::machine::{Attempt, Input, Saga};
@@ -113,7 +114,7 @@ impl Orders {
     async fn make_order(&self, ctx: &Ctx, buyer: UserId, row: &CheckoutRow, payment: Payment<'_>) -> Result<WholeOrder, Error> {
         let tenants: Vec<TenantId> = row.draft.parts.iter().map(|part| part.tenant_id).collect();
         let terms = self.terms(ctx, &tenants).await?;
-        let rates = terms.into_iter().map(|(tenant, terms)| (tenant, terms.commission_bps)).collect();
+        let rates = terms.into_iter().map(|(tenant, terms)| (tenant, CommissionTerms::of(terms))).collect();
         let order_id = self.unused_order_id(buyer, row).await?;
         let now = self.clock.now();
         let access_token = model::access_token(self.ids.uuid(), self.ids.uuid());

@@ -319,8 +319,9 @@ fn authorize_request(whole: &WholeOrder, attempt: &Attempt) -> AuthorizeRequest 
         goods: money(sub.items_minor - sub.discount_minor),
         shipping: money(sub.shipping_minor),
         tax: money(sub.tax_minor),
-        commission_bps: u32::try_from(sub.commission_bps).unwrap_or_default(),
-        commission_fixed: None,
+        // The amount that was frozen when the order was placed; no rate is applied again.
+        commission_bps: 0,
+        commission_fixed: money(sub.commission_minor),
     });
     AuthorizeRequest {
         payment_id: attempt.payment_id.to_string(),

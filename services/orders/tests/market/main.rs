@@ -3,6 +3,7 @@
 
 mod cancelling;
 mod changing;
+mod commission;
 mod guests;
 mod paying;
 mod placing;

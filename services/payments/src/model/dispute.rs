@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::movement::pending;
+use super::movement::{pending, reserved};
 use super::{Fact, Parts, Payment, Portion, Sighting, Split};
 use crate::error::Error;
 
@@ -125,7 +125,8 @@ impl Payment {
         let shares = allocate(self.money(seen.amount_minor), &weights)?;
         let (currency, mut divided) = (self.currency, Vec::new());
         for (split, share) in self.splits.iter_mut().zip(shares).filter(|(_, share)| share.minor > 0) {
-            divided.push((Portion { sub_order: split.sub_order, amount_minor: share.minor, made_of: None }, split.dispute(share.minor, currency)?));
+            let portion = Portion { sub_order: split.sub_order, amount_minor: share.minor, made_of: None };
+            divided.push((portion, split.dispute(share.minor, reserved(&self.refunds, split.sub_order), currency)?));
         }
         Ok(Dispute {
             id: dispute_id(&self.psp, &seen.reference),

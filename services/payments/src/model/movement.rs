@@ -144,9 +144,7 @@ impl Payment {
     /// Fixes what a refund is made of, out of what was captured and is neither given back nor reserved.
     fn made_up(&self, portion: Portion) -> Result<Portion, Error> {
         let split = self.splits.iter().find(|split| split.sub_order == portion.sub_order).ok_or(Error::UnknownSubOrder(portion.sub_order))?;
-        let pending = self.refunds.iter().filter(|refund| refund.is_pending()).flat_map(|refund| &refund.portions);
-        let reserved = pending.filter(|known| known.sub_order == portion.sub_order).filter_map(|known| known.made_of);
-        let left = split.left().minus(reserved.fold(Parts::default(), Parts::plus));
+        let left = split.left().minus(reserved(&self.refunds, portion.sub_order));
         let made_of = match portion.made_of {
             Some(asked) if asked.is_within(left) => asked,
             Some(_) => return Err(Error::RefundTooLarge { sub_order: portion.sub_order, left: self.money(left.total()) }),
@@ -203,6 +201,12 @@ impl Payment {
 
 fn room_for_one_more(movements: &[Movement]) -> Result<(), Error> {
     if movements.len() < MAX_MOVEMENTS { Ok(()) } else { Err(Error::wrong("payment_id", "this payment has too many captures or refunds already")) }
+}
+
+/// What refunds under way have reserved of a sub-order.
+pub(super) fn reserved(refunds: &[Movement], sub_order: SubOrderId) -> Parts {
+    let portions = refunds.iter().filter(|refund| refund.is_pending()).flat_map(|refund| &refund.portions);
+    portions.filter(|known| known.sub_order == sub_order).filter_map(|known| known.made_of).fold(Parts::default(), Parts::plus)
 }
 
 pub(super) fn pending(movements: &[Movement], sub_order: SubOrderId) -> i64 {

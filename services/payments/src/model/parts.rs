@@ -22,6 +22,10 @@ impl Parts {
         self.payable + self.commission + self.shipping + self.tax
     }
 
+    fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             payable: self.payable + other.payable,
@@ -81,8 +85,8 @@ pub(crate) struct Split {
     pub(crate) whole: Parts,
     pub(crate) captured: Parts,
     pub(crate) refunded: Parts,
-    /// What disputes that are open or lost have taken.
-    #[serde(default)]
+    /// What disputes that are open or lost have taken; almost always nothing, which is not written down.
+    #[serde(default, skip_serializing_if = "Parts::is_zero")]
     pub(crate) disputed: Parts,
 }
 
@@ -120,9 +124,11 @@ impl Split {
         self.captured.minus(self.refunded).minus(self.disputed)
     }
 
-    /// Records that a dispute took this much; answers how it divides.
-    pub(crate) fn dispute(&mut self, amount_minor: i64, currency: Currency) -> Result<Parts, MoneyError> {
-        let taken = self.left().take(amount_minor, currency)?;
+    /// Records that a dispute took this much; answers how it divides. What refunds have reserved is left to them where it can be.
+    pub(crate) fn dispute(&mut self, amount_minor: i64, reserved: Parts, currency: Currency) -> Result<Parts, MoneyError> {
+        let unreserved = self.left().minus(reserved);
+        let enough = reserved.is_within(self.left()) && amount_minor <= unreserved.total();
+        let taken = if enough { unreserved.take(amount_minor, currency)? } else { self.left().take(amount_minor, currency)? };
         self.disputed = self.disputed.plus(taken);
         Ok(taken)
     }

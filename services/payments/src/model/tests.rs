@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::ledger::{Account, EntryKind, entry};
+use crate::ledger::{Account, EntryKind, dispute_entry, entry};
 
 fn now() -> Time {
     Time::from_timestamp(1_800_000_000, 0).unwrap()
@@ -174,6 +174,12 @@ enum Step {
     Carry {
         refuse: bool,
     },
+    /// A cardholder disputes up to this much of what no refund has reserved.
+    Dispute(i64),
+    /// The PSP decides the oldest dispute that is open.
+    Decide {
+        won: bool,
+    },
     /// One of the PSP's records so far reaches us, in any order, any number of times.
     Tell(usize),
 }
@@ -186,6 +192,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..4_usize, [-1..500_i64, -1..200_i64, 0..100_i64, 0..100_i64]).prop_map(|(number, made_of)| Step::RefundOf(number, made_of)),
         1 => Just(Step::Void),
         6 => proptest::bool::weighted(0.2).prop_map(|refuse| Step::Carry { refuse }),
+        1 => (1..700_i64).prop_map(Step::Dispute),
+        1 => any::<bool>().prop_map(|won| Step::Decide { won }),
         8 => (0..64_usize).prop_map(Step::Tell),
     ]
 }
@@ -229,17 +237,54 @@ impl History {
         self.records.push(record);
     }
 
+    /// The cardholder disputes something, in the PSP's record only. Everything before it has been told, as the PSP counts what is left.
+    fn dispute(&mut self, most: i64) {
+        self.tell(self.records.len() - 1);
+        let mut record = self.last();
+        let wished: i64 = self.payment.refunds.iter().filter(|refund| refund.is_pending()).map(Movement::amount_minor).sum();
+        let left: i64 = self.payment.splits.iter().map(|split| split.left().total()).sum();
+        let amount_minor = most.min(left - wished);
+        if amount_minor > 0 {
+            record.version += 1;
+            let reference = format!("dp_{}", record.disputes.len());
+            let fee = Fee { net_minor: 150, tax_minor: 29 };
+            let (reason, state) = ("fraudulent".to_owned(), DisputeState::NeedsResponse);
+            record.disputes.push(SeenDispute { reference, reason, state, amount_minor, fee, evidence_due_at: None });
+            self.records.push(record);
+            self.tell(self.records.len() - 1);
+        }
+    }
+
+    fn decide(&mut self, won: bool) {
+        let mut record = self.last();
+        record.version += 1;
+        if let Some(open) = record.disputes.iter_mut().find(|dispute| dispute.state == DisputeState::NeedsResponse) {
+            open.state = if won { DisputeState::Won } else { DisputeState::Lost };
+            self.records.push(record);
+        }
+    }
+
     fn tell(&mut self, which: usize) {
         let record = self.records[which % self.records.len()].clone();
         for fact in self.payment.observe(&record, now()).unwrap() {
-            let (kind, settled) = match &fact {
-                Fact::Captured(settled) => (EntryKind::Capture, settled),
-                Fact::Refunded(settled) => (EntryKind::Refund, settled),
+            let id = self.ids.next();
+            let entry = match &fact {
+                Fact::Captured(settled) => {
+                    self.moved += settled.movement.amount_minor();
+                    entry(id, EntryKind::Capture, &self.payment, settled, now())
+                }
+                Fact::Refunded(settled) => {
+                    self.moved -= settled.movement.amount_minor();
+                    entry(id, EntryKind::Refund, &self.payment, settled, now())
+                }
+                Fact::DisputeOpened(dispute) => dispute_entry(id, EntryKind::DisputeOpened, &self.payment, dispute, now()).unwrap(),
+                Fact::DisputeClosed(dispute) => {
+                    let kind = if dispute.state == DisputeState::Won { EntryKind::DisputeWon } else { EntryKind::DisputeLost };
+                    dispute_entry(id, kind, &self.payment, dispute, now()).unwrap()
+                }
                 _ => continue,
             };
-            let entry = entry(self.ids.next(), kind, &self.payment, settled, now());
             assert_eq!(entry.postings.iter().map(|posting| posting.amount_minor).sum::<i64>(), 0, "an entry must balance: {entry:?}");
-            self.moved += if kind == EntryKind::Capture { settled.movement.amount_minor() } else { -settled.movement.amount_minor() };
             for posting in entry.postings {
                 *self.balances.entry(posting.account).or_default() += posting.amount_minor;
             }
@@ -250,10 +295,11 @@ impl History {
         let payment = &self.payment;
         for split in &payment.splits {
             let in_order = |a: i64, b: i64, c: i64| assert!(0 <= a && a <= b && b <= c, "refunded ≤ captured ≤ whole in every part: {split:?}");
-            in_order(split.refunded.payable, split.captured.payable, split.whole.payable);
-            in_order(split.refunded.commission, split.captured.commission, split.whole.commission);
-            in_order(split.refunded.shipping, split.captured.shipping, split.whole.shipping);
-            in_order(split.refunded.tax, split.captured.tax, split.whole.tax);
+            let gone = split.refunded.plus(split.disputed);
+            in_order(gone.payable, split.captured.payable, split.whole.payable);
+            in_order(gone.commission, split.captured.commission, split.whole.commission);
+            in_order(gone.shipping, split.captured.shipping, split.whole.shipping);
+            in_order(gone.tax, split.captured.tax, split.whole.tax);
         }
         assert_eq!(self.balances.values().sum::<i64>(), 0, "the ledger sums to zero");
         assert_eq!(self.moved, payment.captured_minor() - payment.refunded_minor());
@@ -325,6 +371,8 @@ proptest! {
                 Step::RefundOf(number, made_of) => history.payment.request_refund(history.ids.uuid(), vec![piece(*number, *made_of)], String::new(), now()).is_err(),
                 Step::Void => history.payment.request_void(now()).is_err(),
                 Step::Carry { refuse } => { history.carry(*refuse); false }
+                Step::Dispute(most) => { history.dispute(*most); false }
+                Step::Decide { won } => { history.decide(*won); false }
                 Step::Tell(which) => { history.tell(*which); false }
             };
             prop_assert!(!refused || history.payment == before, "what is refused changes nothing");

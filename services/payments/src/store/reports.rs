@@ -100,7 +100,8 @@ pub(crate) async fn settle_line(db: &mut PgConnection, source: &str, reference: 
 }
 
 /// Opens an item for every difference that has none: lines without an entry, entries of our account with the source (older than the
-/// grace that reports are given) without a line, and pairs whose amounts differ.
+/// grace that reports are given, younger than the first line: a source that reports nothing is not compared) without a line, and pairs
+/// whose amounts differ.
 pub(crate) async fn open_items(db: &mut PgConnection, source: &str, account: &str, reported_before: Time, now: Time) -> Result<u64, Error> {
     let done = sqlx::query(
         "with ours as (
@@ -115,7 +116,8 @@ pub(crate) async fn open_items(db: &mut PgConnection, source: &str, account: &st
              from report_line line where line.source = $1 and line.entry_id is null
              union all
              select 'not_reported', 'led_' || replace(ours.entry_id::text, '-', ''), ours.kind, ours.payment_id, 0, ours.minor, ours.currency
-             from ours where ours.posted_at < $3 and ours.minor <> 0 and not exists (select from report_line line where line.entry_id = ours.entry_id)
+             from ours where ours.posted_at < $3 and ours.posted_at >= (select min(line.booked_at) from report_line line where line.source = $1)
+                 and ours.minor <> 0 and not exists (select from report_line line where line.entry_id = ours.entry_id)
              union all
              select 'amount_differs', line.reference, line.kind, line.payment_id, line.amount_minor - line.fee_minor, ours.minor, line.currency
              from report_line line join ours on ours.entry_id = line.entry_id
