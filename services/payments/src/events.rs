@@ -129,6 +129,7 @@ fn disputed(payment: &Payment, dispute: &Dispute) -> Vec<api::SubOrderAmount> {
     let amount = |(portion, _): &(Portion, Parts)| api::SubOrderAmount {
         sub_order_id: portion.sub_order.to_string(),
         amount: Some(payment.money(portion.amount_minor).into()),
+        ..api::SubOrderAmount::default()
     };
     dispute.divided.iter().map(amount).collect()
 }

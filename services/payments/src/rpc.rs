@@ -160,7 +160,7 @@ impl api::payments_server::Payments for Payments {
         let wanted = request.get_ref();
         let span = settlement_view::span(&wanted.payout_id, &wanted.currency, &wanted.from, &wanted.to)?;
         let statement = self.statement(tenant, span).await.map_err(status)?;
-        Ok(Response::new(statement::file(&statement, &wanted.format).map_err(status)?))
+        statement::file(&statement, &wanted.format).map_err(status)
     }
 
     async fn list_payouts(&self, request: Request<api::ListPayoutsRequest>) -> Answer<api::ListPayoutsResponse> {

@@ -4,7 +4,9 @@ use api_orders::{OrderId, SubOrderId};
 use api_payments::{EntryId, PayoutId};
 use kit_core::Money;
 use kit_pdf::{Column, Document};
+use kit_rpc::download;
 use kit_rpc::proto::google_api::HttpBody;
+use tonic::Response;
 
 use crate::error::Error;
 use crate::flows::Statement;
@@ -20,10 +22,10 @@ const COLUMNS: [Column; 5] = [
 ];
 const CSV_HEADER: [&str; 10] = ["number", "at", "kind", "amount", "balance", "currency", "order_id", "sub_order_id", "payout_id", "entry_id"];
 
-pub(crate) fn file(statement: &Statement, format: &str) -> Result<HttpBody, Error> {
+pub(crate) fn file(statement: &Statement, format: &str) -> Result<Response<HttpBody>, Error> {
     Ok(match format {
-        "csv" => HttpBody { content_type: "text/csv; charset=utf-8".to_owned(), data: csv(statement)?.into() },
-        _ => HttpBody { content_type: "application/pdf".to_owned(), data: pdf(statement).into() },
+        "csv" => download(csv(statement)?, "text/csv; charset=utf-8", "statement.csv"),
+        _ => download(pdf(statement), "application/pdf", "statement.pdf"),
     })
 }
 

@@ -196,16 +196,16 @@ pub(crate) async fn payout_file(State(site): State<Web>, here: Here, Path((payou
     working(&here)?;
     let format = format_of(&file)?;
     let request = ExportStatementRequest { payout_id: payout_id.clone(), format, ..ExportStatementRequest::default() };
-    let found = site.payments.clone().export_statement(here.ctx.request(request)).await?.into_inner();
-    Ok(download(found, &file))
+    let found = site.payments.clone().export_statement(here.ctx.request(request)).await?;
+    Ok(download(found))
 }
 
 pub(crate) async fn span_file(State(site): State<Web>, here: Here, Path(file): Path<String>, Query(wanted): Query<Span>) -> Page {
     working(&here)?;
     let Span { currency, from, to } = wanted;
     let request = ExportStatementRequest { payout_id: String::new(), currency, from, to, format: format_of(&file)? };
-    let found = site.payments.clone().export_statement(here.ctx.request(request)).await?.into_inner();
-    Ok(download(found, &file))
+    let found = site.payments.clone().export_statement(here.ctx.request(request)).await?;
+    Ok(download(found))
 }
 
 fn format_of(file: &str) -> Result<String, Failure> {
