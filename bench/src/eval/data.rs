@@ -49,10 +49,13 @@ pub(super) fn pairs(data: &Path, pairing: &Pairing) -> anyhow::Result<Vec<Pairs>
     Ok(found)
 }
 
-/// Products and, by part, how relevant each rated product is to each query.
+/// How relevant each rated product is to each query.
+pub(super) type Ratings = BTreeMap<String, BTreeMap<String, f64>>;
+
 pub(super) struct Rated {
     pub products: Vec<Row>,
-    pub parts: Vec<(String, BTreeMap<String, BTreeMap<String, f64>>)>,
+    /// By part: "dev".
+    pub parts: Vec<(String, Ratings)>,
 }
 
 pub(super) fn rated(data: &Path) -> anyhow::Result<Rated> {
@@ -64,7 +67,7 @@ pub(super) fn rated(data: &Path) -> anyhow::Result<Rated> {
         if table == "products" {
             rated.products = read()?;
         } else if let Some(part) = table.strip_prefix("labels_") {
-            let mut queries: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+            let mut queries = Ratings::new();
             for row in read()? {
                 let value = |column: &str| row.get(column).cloned().with_context(|| format!("{name} has no column {column}"));
                 queries.entry(value("query")?).or_default().insert(value("product_id")?, value("final_rating")?.parse()?);

@@ -99,7 +99,7 @@ fn feed(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
             value(&["description"]),
         ])?;
     }
-    Ok(writer.into_inner().map_err(|error| anyhow::anyhow!("{error}"))?)
+    writer.into_inner().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 async fn finished(http: &Http, seller: &Caller, import: &str) -> anyhow::Result<Value> {

@@ -10,7 +10,7 @@ const BITS: u32 = 21;
 /// The runs in the order they come, with repetitions, as numbers.
 pub(crate) fn grams(text: &str) -> Vec<Gram> {
     let letters: Vec<char> = squeezed(text).chars().collect();
-    letters.windows(3).map(|run| packed(run)).collect()
+    letters.windows(3).map(packed).collect()
 }
 
 /// The runs as words of a text field.
