@@ -113,7 +113,7 @@ fn dispute_card(visit: &Visit, dispute: &Dispute) -> Markup {
     html! {
         section.card {
             header { h2 { (text(dispute.amount.as_ref())) " " span.hush.small { (word(&dispute.reason, "")) } } (badge(tone, word(dispute.state().as_str_name(), "DISPUTE_STATE_"))) }
-            dl.facts {
+            dl.facts.mb4 {
                 dt { "Order" } dd { a.mono.small href={ "/operator/orders/" (dispute.order_id) } { (dispute.order_id) } }
                 dt { "At " (dispute.psp) } dd.mono.small { (dispute.psp_reference) }
                 dt { "Fee" } dd { (text(dispute.fee.as_ref())) }
@@ -201,7 +201,7 @@ fn item_card(visit: &Visit, item: &OpenItem) -> Markup {
     html! {
         section.card {
             header { h2 { (word(&item.source, "")) ": " (word(&item.about, "")) " " span.hush.small { (what) } } (badge(tone, word(item.state().as_str_name(), "OPEN_ITEM_STATE_"))) }
-            dl.facts {
+            dl.facts.mb4 {
                 dt { "Reported" } dd { (text(item.reported.as_ref())) }
                 dt { "Booked" } dd { (text(item.booked.as_ref())) }
                 dt { "Reference" } dd.mono.small { (item.reference) }

@@ -266,11 +266,11 @@ fn statement_line(line: &StatementLine) -> Markup {
         tr {
             th scope="row" { (badge(tone, what)) }
             td data-label="When" { (moment(line.at.as_ref())) }
-            td data-label="From" {
+            td data-label="From" { div {
                 @if !line.sub_order_id.is_empty() { a href={ "/seller/orders/" (line.sub_order_id) } { "order" } }
                 @if !line.payout_id.is_empty() { a href={ "/seller/payouts/" (line.payout_id) } { "payout" } }
-                div.mono.tiny.hush { (line.entry_id) }
-            }
+                p.mono.tiny.hush { (line.entry_id) }
+            } }
             td.num data-label="Amount" { (money(line.amount.as_ref())) }
             td.num data-label="Balance" { (money(line.balance.as_ref())) }
         }

@@ -29,11 +29,8 @@ async fn commission_is_frozen_at_placement_and_later_rate_changes_alter_nothing(
     let paid = stand.payments_of(&placed.order_id).await.into_iter().find(|payment| payment.captured.as_ref().unwrap().amount_minor > 0).unwrap();
     assert_eq!(commission(&paid), 240);
     // A cancellation gives back by what was frozen too, and the books agree.
-    let cancel = api_orders::CancelSubOrderRequest {
-        sub_order_id: part_of(&placed, &shop).sub_order_id.clone(),
-        reason: "changed my mind".to_owned(),
-        ..api_orders::CancelSubOrderRequest::default()
-    };
+    let cancel =
+        api_orders::CancelSubOrderRequest { sub_order_id: part_of(&placed, &shop).sub_order_id.clone(), reason: "changed my mind".to_owned() };
     stand.orders().cancel_sub_order(buyer.request(cancel)).await.unwrap();
     let next = stand.buy(&buyer, &[(&shop, 1)], "tok_visa").await.order.unwrap();
     assert_eq!(commission(&stand.payments_of(&next.order_id).await[0]), 500, "the next order is under the new rate");
