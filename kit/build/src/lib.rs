@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use prost::Message;
 
-/// Where `kit/*.proto` and `google/api/*.proto` live.
-fn shared_protos() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rpc/proto")
-}
+/// Where `kit/*.proto` and `google/api/*.proto` live, seen from any crate with a contract: a build script runs in its crate.
+const SHARED_PROTOS: &str = "../../kit/rpc/proto";
 
 /// Compiles `<service>.proto` of the crate whose build script calls this.
 pub fn contract(service: &str) -> Result<()> {
-    compile(&[format!("{service}.proto")], &[PathBuf::from("."), shared_protos()], |config| {
+    compile(&[format!("{service}.proto")], &[PathBuf::from("."), PathBuf::from(SHARED_PROTOS)], |config| {
         config.extern_path(".kit.v1", "::kit_rpc::proto").extern_path(".google.api", "::kit_rpc::proto::google_api")
     })
 }
@@ -21,11 +19,11 @@ pub fn contract(service: &str) -> Result<()> {
 /// Compiles the protos that all contracts share; only `kit-rpc` calls this.
 pub fn shared(files: &[&str]) -> Result<()> {
     let files: Vec<String> = files.iter().map(|file| (*file).to_owned()).collect();
-    compile(&files, &[shared_protos()], |config| config)
+    compile(&files, &[PathBuf::from(SHARED_PROTOS)], |config| config)
 }
 
 fn compile(files: &[String], includes: &[PathBuf], configure: impl FnOnce(tonic_prost_build::Builder) -> tonic_prost_build::Builder) -> Result<()> {
-    println!("cargo:rerun-if-changed={}", shared_protos().display());
+    println!("cargo:rerun-if-changed={SHARED_PROTOS}");
     for file in files {
         if Path::new(file).exists() {
             println!("cargo:rerun-if-changed={file}");

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    std::env::current_dir().unwrap().parent().unwrap().to_owned()
 }
 
 /// Folders with nothing of ours that is written by hand.

@@ -17,7 +17,7 @@ const FEEDS: [(&str, u32, u32); 6] = [
 ];
 
 fn data() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data")
+    PathBuf::from("../../../shared/data")
 }
 
 #[tokio::test]
