@@ -130,9 +130,9 @@ impl Links {
         Self { owner, allowed: Arc::new(allowed.iter().copied().collect()), all }
     }
 
-    /// The link to a declared service, to put the generated client over: `OrdersClient::new(links.to("orders")?)`.
+    /// The link to a declared service or to the owner itself, to put the generated client over: `OrdersClient::new(links.to("orders")?)`.
     pub fn to(&self, service: &str) -> Result<Link, UndeclaredCall> {
-        let link = self.all.get(service).filter(|_| self.allowed.contains(service));
+        let link = self.all.get(service).filter(|_| service == self.owner || self.allowed.contains(service));
         link.cloned().ok_or_else(|| UndeclaredCall { owner: self.owner, wanted: service.to_owned() })
     }
 }

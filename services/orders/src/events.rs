@@ -159,10 +159,15 @@ pub(crate) async fn on_fulfillment(orders: Orders, db: &mut PgConnection, event:
     let mut order = orders::lock_orders(&mut *db, &[order_id.uuid()]).await?.pop().ok_or(Error::OrderNotFound)?;
     let mut sub = orders::lock_sub(&mut *db, sub_id).await?;
     let previous = sub.state();
-    if let Some(to) = progress.to.filter(|to| previous.may_move_to(*to)) {
+    let to = progress.to.filter(|to| previous.may_move_to(*to));
+    let shipment = progress.shipment.as_ref().filter(|shipment| shipment.is_news_to(&sub.shipments));
+    if to.is_none() && shipment.is_none() {
+        return Ok(());
+    }
+    if let Some(to) = to {
         to.as_str().clone_into(&mut sub.state);
     }
-    if let Some(shipment) = &progress.shipment {
+    if let Some(shipment) = shipment {
         sub.shipments.retain(|known| known.shipment_id != shipment.shipment_id);
         sub.shipments.push(shipment.clone());
     }

@@ -1,5 +1,6 @@
 //! Events are delivered at least once and take effect once: every service hears the whole past again, and nothing happens twice.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -32,9 +33,8 @@ async fn hearing_everything_again_changes_nothing() {
     forget_what_was_heard(&market).await;
     market.restart().await;
     let after = settled(&market, &seller, &buyer).await;
-    for (before, after) in before.iter().zip(&after) {
-        assert_eq!(before, after);
-    }
+    let differences: Vec<String> = before.iter().zip(&after).flat_map(|((path, before), (_, after))| differences(path, before, after)).collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
     market.stock_is_sound().await;
     market.ledger_is_sound().await;
     market.audit_is_intact().await;
@@ -53,8 +53,23 @@ async fn forget_what_was_heard(market: &Market) {
     assert!(cursors > 10, "only {cursors} logs are followed");
 }
 
-/// What all sides see once every service has heard everything.
-async fn settled(market: &Market, seller: &Seller, buyer: &Buyer) -> Vec<Value> {
+/// Where two answers are not the same.
+fn differences(at: &str, before: &Value, after: &Value) -> Vec<String> {
+    match (before, after) {
+        (Value::Object(one), Value::Object(other)) => {
+            let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            names.into_iter().flat_map(|name| differences(&format!("{at}/{name}"), &before[name], &after[name])).collect()
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            (0..one.len()).flat_map(|index| differences(&format!("{at}/{index}"), &one[index], &other[index])).collect()
+        }
+        _ if before == after => Vec::new(),
+        _ => vec![format!("{at}: {before} became {after}")],
+    }
+}
+
+/// What all sides see once every service has heard everything, each with the path it was read from.
+async fn settled(market: &Market, seller: &Seller, buyer: &Buyer) -> Vec<(&'static str, Value)> {
     eventually("every service to be level", async || {
         let health = market.http.get("/v1/admin/health", &market.operator).await;
         let consumers: Vec<Value> = list(&health, "/services").iter().flat_map(|service| list(service, "/consumers")).collect();
@@ -65,17 +80,22 @@ async fn settled(market: &Market, seller: &Seller, buyer: &Buyer) -> Vec<Value> 
     // What the last effects set off has happened too.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mut seen = Vec::new();
-    for path in
-        ["/v1/stock", "/v1/stock/journal?limit=100", "/v1/seller/sub-orders", "/v1/seller/fulfillment-orders", "/v1/seller/balance", "/v1/warehouses"]
-    {
-        seen.push(seller.get(path).await);
+    for path in [
+        "/v1/stock",
+        "/v1/stock/journal?limit=100",
+        "/v1/seller/sub-orders",
+        "/v1/seller/fulfillment-orders",
+        "/v1/seller/balance",
+        "/v1/warehouses",
+        "/v1/seller/shipping-methods",
+    ] {
+        seen.push((path, seller.get(path).await));
     }
-    seen.push(seller.get("/v1/seller/shipping-methods").await);
     for path in ["/v1/orders", "/v1/me/messages?limit=100", "/v1/cart"] {
-        seen.push(buyer.get(path).await);
+        seen.push((path, buyer.get(path).await));
     }
     for path in ["/v1/messages?limit=100", "/v1/payments?limit=100", "/v1/ledger/trial-balance", "/v1/search?query=mug", "/v1/operator/orders"] {
-        seen.push(market.http.get(path, &market.operator).await);
+        seen.push((path, market.http.get(path, &market.operator).await));
     }
     seen
 }

@@ -44,7 +44,10 @@ async fn every_job_shows_on_the_health_page() {
     let health = market.http.get("/v1/admin/health", &market.operator).await;
     assert_eq!(health["healthy"], Value::Bool(true), "{health}");
     let jobs_of = |service: &str| {
-        let told = list(&health, "/services").into_iter().find(|told| text(told, "/service") == service).unwrap();
+        let told = list(&health, "/services")
+            .into_iter()
+            .find(|told| text(told, "/service") == service)
+            .unwrap_or_else(|| panic!("{service} is not told of: {health}"));
         let jobs = list(&told, "/jobs");
         assert!(jobs.iter().all(|job| job["overdue"] == Value::Bool(false) && job["every_seconds"].as_i64() > Some(0)), "{told}");
         jobs.iter().map(|job| text(job, "/name")).collect::<Vec<_>>()

@@ -130,6 +130,13 @@ pub(crate) struct ShipmentDoc {
     pub(crate) delivered_at: Option<DateTime<Utc>>,
 }
 
+impl ShipmentDoc {
+    /// A shipment only ever gains tracking events: a telling with no more of them than are known is heard again.
+    pub(crate) fn is_news_to(&self, known: &[Self]) -> bool {
+        known.iter().find(|known| known.shipment_id == self.shipment_id).is_none_or(|known| self.events.len() > known.events.len())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub(crate) struct TrackingDoc {
     pub(crate) at: DateTime<Utc>,
