@@ -61,7 +61,7 @@ pub const MODULE: Module = Module {
 };
 
 async fn start_service(mut start: Start) -> anyhow::Result<Service> {
-    let services = OTHERS.iter().chain([&MODULE.name]).map(|service| Ok((*service, UpkeepClient::new(start.links.to(service)?))));
+    let services = OTHERS.iter().chain(&["admin"]).map(|service| Ok((*service, UpkeepClient::new(start.links.to(service)?))));
     let services = services.collect::<anyhow::Result<_>>()?;
     let admin = Arc::new(Admin { db: start.db.clone(), clock: start.clock.clone(), ids: start.ids.clone(), config: start.config()?, services });
     for source in HEARD {
