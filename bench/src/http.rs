@@ -116,3 +116,9 @@ impl Answer {
 pub(crate) fn text(value: &Value, pointer: &str) -> anyhow::Result<String> {
     value.pointer(pointer).and_then(Value::as_str).map(str::to_owned).with_context(|| format!("the answer has no text at {pointer}: {value}"))
 }
+
+/// A query as it stands in an address.
+pub(crate) fn encoded(query: &str) -> String {
+    let byte = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    query.bytes().map(byte).collect()
+}

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::goods::{Goods, STYLES, TRADES, Trade};
 use super::{Dice, PRODUCTS_PER_SHOP, SHOPS, account, picture, progress, seller};
-use crate::http::{Caller, Http, text};
+use crate::http::{Caller, Http, encoded, text};
 
 /// Requests under way at once; more would only wait for the two cores they share with the server.
 const AT_ONCE: usize = 8;
@@ -246,14 +246,15 @@ fn skus(product: &Value) -> Vec<String> {
     variants.chain([product]).filter_map(|named| text(named, "/sku").ok()).collect()
 }
 
-/// The operator's category for each kind of goods, as far as the tree has one.
+/// The operator's category for each kind of goods; none where the operator has another tree.
 async fn categories(http: &Http) -> anyhow::Result<BTreeMap<&'static str, String>> {
     let mut found = BTreeMap::new();
-    for words in TRADES.iter().flat_map(|trade| &trade.goods).map(|goods| goods.category) {
-        if !found.contains_key(words) {
-            let page = http.get(&format!("/v1/categories?limit=1&query={}", words.replace(' ', "%20")), &Caller::default()).await?;
-            if let Ok(category) = text(&page, "/categories/0/category_id") {
-                found.insert(words, category);
+    for name in TRADES.iter().flat_map(|trade| &trade.goods).map(|goods| goods.category) {
+        if !found.contains_key(name) {
+            let page = http.get(&format!("/v1/categories?limit=1000&query={}", encoded(name)), &Caller::default()).await?;
+            let categories = page.pointer("/categories").and_then(Value::as_array).into_iter().flatten();
+            if let Some(category) = categories.into_iter().find(|category| text(category, "/name").is_ok_and(|told| told == name)) {
+                found.insert(name, text(category, "/category_id")?);
             }
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::data::Row;
 use crate::demo;
-use crate::http::{Caller, Http, text};
+use crate::http::{Caller, Http, encoded, text};
 
 const GIVE_UP_AFTER: Duration = Duration::from_secs(900);
 const ASK_EVERY: Duration = Duration::from_millis(250);
@@ -130,10 +130,4 @@ async fn products(http: &Http, seller: &Caller) -> anyhow::Result<HashMap<String
             return Ok(found);
         }
     }
-}
-
-/// A query as it stands in an address.
-fn encoded(query: &str) -> String {
-    let byte = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    query.bytes().map(byte).collect()
 }
