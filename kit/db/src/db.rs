@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::Stream;
 use kit_core::{TenantId, UserId};
+use kit_rpc::proto;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tokio::sync::Mutex;
@@ -227,8 +228,17 @@ impl Cell {
             metrics::gauge!("db_pool_connections", "service" => self.0.service, "cell" => self.0.name.clone(), "state" => state)
                 .set(f64::from(count));
         };
-        let idle = u32::try_from(self.0.pool.num_idle()).unwrap_or(u32::MAX);
+        let idle = self.idle();
         gauge("idle", idle);
         gauge("used", self.0.pool.size().saturating_sub(idle));
+    }
+
+    pub(crate) fn pool_status(&self) -> proto::PoolStatus {
+        let busy = self.0.pool.size().saturating_sub(self.idle());
+        proto::PoolStatus { cell: self.0.name.clone(), busy, limit: self.0.pool.options().get_max_connections() }
+    }
+
+    fn idle(&self) -> u32 {
+        u32::try_from(self.0.pool.num_idle()).unwrap_or(u32::MAX)
     }
 }

@@ -122,7 +122,8 @@ impl upkeep_server::Upkeep for UpkeepService {
             overdue: state.overdue,
         });
         let (consumers, jobs) = (consumers.collect(), jobs.collect());
-        Ok(Response::new(proto::UpkeepStatusResponse { ready: trouble.is_empty(), trouble, consumers, jobs }))
+        let (calls, pools) = (Some(upkeep.traffic().told()), upkeep.pools().await.map_err(status)?);
+        Ok(Response::new(proto::UpkeepStatusResponse { ready: trouble.is_empty(), trouble, consumers, jobs, calls, pools }))
     }
 
     async fn list_dead_letters(&self, request: Request<proto::ListDeadLettersRequest>) -> Result<Response<proto::ListDeadLettersResponse>, Status> {

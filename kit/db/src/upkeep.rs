@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use kit_core::{Clock, Time};
-use kit_rpc::{Link, proto};
+use kit_rpc::{Link, Traffic, proto};
 use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::follow::{Consumer, cursor};
-use crate::{Db, DbError, Handler, Job, Position};
+use crate::{Cell, Db, DbError, Handler, Job, Position};
 
 /// How often the state of pools and consumers goes to the metrics.
 const RECORD_EVERY: Duration = Duration::from_secs(5);
@@ -51,15 +51,34 @@ struct Inner {
     tasks: TaskTracker,
     consumers: Mutex<Vec<Consumer>>,
     jobs: Mutex<Vec<Job>>,
+    traffic: Arc<Traffic>,
 }
 
 impl Upkeep {
     pub fn new(db: Db, clock: Clock, stop: CancellationToken) -> Self {
-        Self(Arc::new(Inner { db, clock, stop, tasks: TaskTracker::new(), consumers: Mutex::default(), jobs: Mutex::default() }))
+        Self(Arc::new(Inner {
+            db,
+            clock,
+            stop,
+            tasks: TaskTracker::new(),
+            consumers: Mutex::default(),
+            jobs: Mutex::default(),
+            traffic: Arc::default(),
+        }))
     }
 
     pub fn service(&self) -> &'static str {
         self.0.db.service()
+    }
+
+    /// The calls of this service.
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.0.traffic
+    }
+
+    /// How busy its connections are.
+    pub async fn pools(&self) -> Result<Vec<proto::PoolStatus>, DbError> {
+        Ok(self.0.db.cells().await?.iter().map(Cell::pool_status).collect())
     }
 
     /// Follows another service's log (or its own), reached by `link`.
@@ -184,7 +203,7 @@ impl Upkeep {
 async fn record(upkeep: Upkeep) {
     loop {
         if let Ok(cells) = upkeep.0.db.cells().await {
-            cells.iter().for_each(crate::Cell::record);
+            cells.iter().for_each(Cell::record);
         }
         for consumer in upkeep.consumers() {
             for (cell, progress) in consumer.progress() {

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Full, Limited};
 use kit_core::Clock;
 use kit_db::Db;
-use kit_rpc::{Ctx, denied};
+use kit_rpc::{Ctx, Traffic, denied};
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::{Code, Status};
@@ -33,6 +33,7 @@ pub(crate) struct Layers {
     pub(crate) table: Arc<Table>,
     pub(crate) db: Db,
     pub(crate) clock: Clock,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 /// A service's generated server with the layers around it.
@@ -92,6 +93,7 @@ where
     };
     // A key is for the call it came with; the calls that a flow makes in turn are not the same request.
     let key = ctx.idempotency_key.take();
+    let traffic = Arc::clone(&layers.traffic);
     let ctx = ctx.clone();
     let span = tracing::info_span!("rpc", method = method.name, request_id = &*ctx.request_id);
     let response = async {
@@ -108,7 +110,7 @@ where
     }
     .instrument(span.clone())
     .await;
-    span.in_scope(|| record(&method, &ctx, started, &response));
+    span.in_scope(|| record(&traffic, &method, &ctx, started, &response));
     response
 }
 
@@ -156,12 +158,15 @@ where
     }
 }
 
-fn record(method: &Method, ctx: &Ctx, started: Instant, response: &http::Response<Body>) {
-    let seconds = started.elapsed().as_secs_f64();
+fn record(traffic: &Traffic, method: &Method, ctx: &Ctx, started: Instant, response: &http::Response<Body>) {
+    let took = started.elapsed();
+    let seconds = took.as_secs_f64();
     method.requests.increment(1);
     method.seconds.record(seconds);
     // Errors arrive in the headers: the generated servers send trailers only after a message.
-    if let Some(status) = Status::from_header_map(response.headers()).filter(|status| status.code() != Code::Ok) {
+    let refusal = Status::from_header_map(response.headers()).filter(|status| status.code() != Code::Ok);
+    traffic.note(took, refusal.as_ref().map_or(Code::Ok, Status::code));
+    if let Some(status) = refusal {
         let problem = kit_rpc::problem_of(&status);
         metrics::counter!("rpc_errors_total", "method" => method.name.clone(), "code" => format!("{:?}", problem.code)).increment(1);
         if status.code() == Code::Internal {

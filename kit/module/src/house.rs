@@ -71,7 +71,7 @@ impl House {
                 anyhow::bail!(problem);
             }
             forget_old_answers(&upkeep, &db, &settings.clock);
-            started.push((module, service, db.clone()));
+            started.push((module, service, db.clone(), Arc::clone(upkeep.traffic())));
             dbs.push(db);
             upkeeps.push(upkeep);
         }
@@ -79,9 +79,9 @@ impl House {
         let upkeep = UpkeepServer::new(UpkeepService::new(upkeeps.clone()));
         let common = Routes::default().add_service(logs).add_service(upkeep);
         let mut all = common.clone();
-        for (module, service, db) in started {
+        for (module, service, db, traffic) in started {
             let table = Arc::new(Table::read(module.name, service.grpc_name, module.descriptors)?);
-            let layers = Layers { table, db, clock: settings.clock.clone() };
+            let layers = Layers { table, db, clock: settings.clock.clone(), traffic };
             if let Some(link) = links.get(module.name) {
                 link.serve((service.add)(layers.clone(), common.clone()).prepare());
             }

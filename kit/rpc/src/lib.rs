@@ -5,6 +5,7 @@ mod ctx;
 mod download;
 mod link;
 mod status;
+mod traffic;
 pub mod wire;
 
 /// Messages that all contracts share.
@@ -22,6 +23,7 @@ pub use ctx::{Actor, CTX_HEADER, Ctx, CtxKey, MAC_HEADER};
 pub use download::{disposition, download};
 pub use link::{Link, Links, grpc_timeout};
 pub use status::{Problem, denied, http_status, invalid, parse, problem_of, required, retry_later, status, violation};
+pub use traffic::Traffic;
 
 use kit_core::{Address, Currency, Money, MoneyError, Time};
 

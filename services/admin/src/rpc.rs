@@ -148,6 +148,14 @@ fn health(answer: Answer) -> api::ServiceHealth {
                 last_error: job.last_error,
                 overdue: job.overdue,
             });
+            let calls = status.calls.map(|calls| api::CallHealth {
+                window_seconds: calls.window_seconds,
+                calls: calls.calls,
+                failed: calls.failed,
+                p50_micros: calls.p50_micros,
+                p99_micros: calls.p99_micros,
+            });
+            let pools = status.pools.into_iter().map(|pool| api::PoolHealth { cell: pool.cell, busy: pool.busy, limit: pool.limit });
             let dead_letters = consumers.iter().map(|consumer| consumer.dead_letters).sum();
             api::ServiceHealth {
                 service,
@@ -158,6 +166,8 @@ fn health(answer: Answer) -> api::ServiceHealth {
                 consumers,
                 jobs: jobs.collect(),
                 dead_letters,
+                calls,
+                pools: pools.collect(),
             }
         }
     }

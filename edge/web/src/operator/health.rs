@@ -1,6 +1,8 @@
 //! How each service and its background work is doing, and the events that could not be applied.
 
-use api_admin::{GetHealthRequest, GetHealthResponse, ListDeadLettersRequest, ListDeadLettersResponse, RetryDeadLetterRequest, ServiceHealth};
+use api_admin::{
+    CallHealth, GetHealthRequest, GetHealthResponse, ListDeadLettersRequest, ListDeadLettersResponse, RetryDeadLetterRequest, ServiceHealth,
+};
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use kit_rpc::problem_of;
@@ -40,10 +42,53 @@ fn view(visit: &Visit, health: &GetHealthResponse, letters: &ListDeadLettersResp
         }
         div.stack.loose {
             @if !letters.dead_letters.is_empty() { (dead_letters(visit, letters)) }
+            (calls(&health.services))
             @for service in &health.services { (service_view(visit, service)) }
         }
     };
     console(visit, "/operator/health", "Health", "Each service, the logs it follows and the jobs it runs.", html! {}, body)
+}
+
+/// How the calls of all services went, to be compared.
+fn calls(services: &[ServiceHealth]) -> Markup {
+    let slowest = services.iter().filter_map(|service| service.calls).map(|calls| calls.p99_micros).max().unwrap_or_default().max(1);
+    let minutes = services.iter().filter_map(|service| service.calls).map(|calls| calls.window_seconds.div_ceil(60)).max().unwrap_or_default();
+    html! {
+        section.card.flush {
+            header { h2 { "Calls of the last " (minutes) " minutes" } span.tiny.hush { "failed: on our side" } }
+            table.table.cards {
+                thead { tr { th scope="col" { "Service" } th.num scope="col" { "Calls" } th.num scope="col" { "Failed" } th.num scope="col" { "Half within" } th.num scope="col" { "99 % within" } th.num scope="col" { "Connections busy" } } }
+                tbody {
+                    @for (service, calls) in services.iter().filter_map(|service| Some((service, service.calls?))) {
+                        tr {
+                            th scope="row" { (service.service) }
+                            td.num data-label="Calls" { (calls.calls) }
+                            td.num data-label="Failed" { @if calls.failed > 0 { (badge(Tone::Bad, share(calls))) } @else { "0" } }
+                            td.num data-label="Half within" { (duration(calls.p50_micros)) }
+                            td.num data-label="99 % within" { (duration(calls.p99_micros)) " " meter min="0" max=(slowest) value=(calls.p99_micros) aria-hidden="true" {} }
+                            td.num data-label="Connections busy" { @for pool in &service.pools { div { @if pool.cell != "home" { (pool.cell) ": " } (pool.busy) " of " (pool.limit) } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Failed calls, as a count and as a share in tenths of a per cent.
+fn share(calls: CallHealth) -> String {
+    let tenths = calls.failed.saturating_mul(1000) / calls.calls.max(1);
+    format!("{} · {}.{} %", calls.failed, tenths / 10, tenths % 10)
+}
+
+fn duration(micros: u64) -> String {
+    match micros {
+        0 => "–".to_owned(),
+        1..1_000 => format!("{micros} µs"),
+        1_000..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+        10_000..1_000_000 => format!("{} ms", micros / 1_000),
+        _ => format!("{}.{} s", micros / 1_000_000, micros % 1_000_000 / 100_000),
+    }
 }
 
 fn service_view(visit: &Visit, service: &ServiceHealth) -> Markup {
@@ -106,7 +151,9 @@ fn dead_letters(visit: &Visit, letters: &ListDeadLettersResponse) -> Markup {
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
-    use api_admin::{ConsumerHealth, DeadLetterEntry, JobHealth};
+    use api_admin::{ConsumerHealth, DeadLetterEntry, JobHealth, PoolHealth};
+    let calls = CallHealth { window_seconds: 300, calls: 1200, failed: 0, p50_micros: 312, p99_micros: 4200 };
+    let pool = PoolHealth { cell: "home".to_owned(), busy: 2, limit: 12 };
     let consumer = ConsumerHealth { source: "catalog".to_owned(), cell: "home".to_owned(), behind: 0, dead_letters: 0 };
     let job = JobHealth { name: "expire_holds".to_owned(), every_seconds: 5, ..Default::default() };
     let well = ServiceHealth {
@@ -116,6 +163,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         answer_micros: 31,
         consumers: vec![consumer.clone()],
         jobs: vec![job.clone()],
+        calls: Some(calls),
+        pools: vec![pool.clone(), PoolHealth { cell: "lamps".to_owned(), ..pool.clone() }],
         ..Default::default()
     };
     let ill = ServiceHealth {
@@ -124,6 +173,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         trouble: "the index cannot be written".to_owned(),
         consumers: vec![ConsumerHealth { behind: 12, dead_letters: 1, ..consumer }],
         jobs: vec![JobHealth { overdue: true, last_error: "disk full".to_owned(), ..job }],
+        calls: Some(CallHealth { failed: 31, p99_micros: 1_250_000, ..calls }),
+        pools: vec![PoolHealth { busy: 12, ..pool }],
         ..Default::default()
     };
     let letter = DeadLetterEntry {
