@@ -75,6 +75,15 @@ test("a seller brings a feed and reads what was rejected", async ({ browser }) =
   const download = page.waitForEvent("download");
   await page.getByRole("link", { name: "All as CSV" }).click();
   expect((await download).suggestedFilename()).toBe("rejected-rows.csv");
+
+  await page.goto("/seller/warehouses/new");
+  await usable(page);
+  await page.getByLabel("Name").fill("Berlin");
+  await page.getByLabel("Code", { exact: true }).fill("berlin-1");
+  await page.getByLabel("Country code").fill("DE");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("row", { name: /Berlin/ })).toContainText("DE");
+  await usable(page);
 });
 
 test("a guest fills one cart in three shops, pays once, and follows the parcels", async ({ page, request }) => {

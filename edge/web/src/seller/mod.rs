@@ -11,6 +11,7 @@ mod shipping;
 mod staff;
 mod stock;
 mod store;
+mod warehouses;
 
 use api_tenants::GetMineRequest;
 use axum::Router;
@@ -44,6 +45,10 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/seller/stock", get(stock::list))
         .route("/seller/stock/{variant_id}", get(stock::show))
         .route("/seller/stock/{variant_id}/{act}", post(stock::act))
+        .route("/seller/warehouses", get(warehouses::list))
+        .route("/seller/warehouses/new", get(warehouses::new).post(warehouses::create))
+        .route("/seller/warehouses/{warehouse_id}", get(warehouses::show).post(warehouses::save))
+        .route("/seller/warehouses/{warehouse_id}/delete", post(warehouses::delete))
         .route("/seller/shipping", get(shipping::list))
         .route("/seller/shipping/new", get(shipping::new).post(shipping::create))
         .route("/seller/shipping/{shipping_method_id}", get(shipping::show).post(shipping::save))
@@ -73,12 +78,13 @@ pub(crate) fn routes() -> Router<Web> {
 pub(crate) use payouts::{payout_badge, span as payout_span};
 
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 10] = [
+const ENTRIES: [(&str, &str, &str, &str, &str); 11] = [
     ("", "/seller", "house", "Overview", "store.read"),
     ("Sell", "/seller/orders", "package", "Orders", "orders.read"),
     ("", "/seller/shipping", "truck", "Shipping", "fulfillment.read"),
     ("Catalog", "/seller/products", "tag", "Products", "catalog.read"),
     ("", "/seller/stock", "boxes", "Stock", "inventory.read"),
+    ("", "/seller/warehouses", "warehouse", "Warehouses", "inventory.read"),
     ("", "/seller/imports", "file-spreadsheet", "Feeds", "catalog.read"),
     ("Shop", "/seller/store", "store", "Store", "store.read"),
     ("", "/seller/staff", "users", "Staff", "store.read"),
@@ -129,6 +135,14 @@ fn download(made: tonic::Response<kit_rpc::proto::google_api::HttpBody>) -> axum
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
-    let sell = [overview::samples(), orders::samples(), shipping::samples(), products::samples(), stock::samples(), imports::samples()];
+    let sell = [
+        overview::samples(),
+        orders::samples(),
+        shipping::samples(),
+        products::samples(),
+        stock::samples(),
+        warehouses::samples(),
+        imports::samples(),
+    ];
     sell.into_iter().chain([store::samples(), staff::samples(), money::samples(), payouts::samples()]).flatten().collect()
 }
