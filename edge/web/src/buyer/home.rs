@@ -1,5 +1,7 @@
 //! The front door: search, categories, what is new, the shops.
 
+use std::collections::HashMap;
+
 use api_recommendations::Placement;
 use api_search::{Hit, SearchRequest, SortOrder};
 use api_tenants::{ListStoresRequest, PublicStore};
@@ -24,11 +26,13 @@ pub(crate) struct Home {
     pub(crate) shelves: Shelves,
 }
 
-const SHELF: u32 = 26;
+/// A shop that brings a whole feed at once must not fill the page: what is shown is chosen from more, in turn by shop.
+const NEWEST: u32 = 100;
+const SHOWN: usize = 26;
 const STORES: u32 = 12;
 
 pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
-    let newest = SearchRequest { sort: SortOrder::Newest.into(), limit: SHELF, ..Default::default() };
+    let newest = SearchRequest { sort: SortOrder::Newest.into(), limit: NEWEST, ..Default::default() };
     let stores = ListStoresRequest { limit: STORES, ..Default::default() };
     let (mut search, mut tenants) = (site.search.clone(), site.tenants.clone());
     let (found, stores, shelves) = tokio::join!(
@@ -39,8 +43,21 @@ pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
     // The front door opens even when part of the market is away; what is missing is left out.
     let found = found.map(tonic::Response::into_inner).unwrap_or_default();
     let stores = stores.map(tonic::Response::into_inner).unwrap_or_default();
-    let page = Home { newest: found.hits, listings: found.total, stores: stores.stores, shelves };
+    let page = Home { newest: in_turn(found.hits), listings: found.total, stores: stores.stores, shelves };
     Ok(view(&here, &page).into_response())
+}
+
+/// The newest of each shop, then the second newest of each, and so on.
+fn in_turn(hits: Vec<Hit>) -> Vec<Hit> {
+    let mut turns: HashMap<String, usize> = HashMap::new();
+    let mut ranked: Vec<(usize, Hit)> = Vec::with_capacity(hits.len());
+    for hit in hits {
+        let turn = turns.entry(hit.tenant_id.clone()).or_default();
+        ranked.push((*turn, hit));
+        *turn += 1;
+    }
+    ranked.sort_by_key(|(turn, _)| *turn);
+    ranked.into_iter().map(|(_, hit)| hit).take(SHOWN).collect()
 }
 
 pub(crate) fn view(visit: &Visit, home: &Home) -> Markup {
@@ -137,4 +154,17 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ("home-signed-in", view(&sample::seller(), &full)),
         ("home-empty", view(&Visit { categories: std::sync::Arc::default(), ..sample::nobody() }, &Home::default())),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shops_take_turns_and_their_newest_comes_first() {
+        let hit = |tenant: &str, title: &str| Hit { tenant_id: tenant.to_owned(), title: title.to_owned(), ..Hit::default() };
+        let hits = vec![hit("a", "a1"), hit("a", "a2"), hit("a", "a3"), hit("b", "b1"), hit("c", "c1"), hit("b", "b2")];
+        let titles: Vec<String> = in_turn(hits).into_iter().map(|hit| hit.title).collect();
+        assert_eq!(titles, ["a1", "b1", "c1", "a2", "b2", "a3"]);
+    }
 }
