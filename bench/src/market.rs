@@ -12,6 +12,9 @@ const LISTINGS: usize = 2000;
 /// More pieces than any run sells.
 const PLENTY: u32 = 1_000_000;
 
+/// Where guests of benchmarks want to be told of their orders.
+pub(crate) const GUEST: &str = "guest@demo.example";
+
 /// A variant in stock.
 #[derive(Debug, Clone)]
 pub(crate) struct Sellable {
@@ -29,25 +32,9 @@ pub(crate) async fn sellables(http: &Http) -> anyhow::Result<Vec<Sellable>> {
     for query in ["", "black", "digital", "system", "software", "mug", "case", "cotton", "lamp", "wireless", "kit"] {
         let mut cursor = String::new();
         for _page in 0..5 {
-            let path = format!("/v1/search?available_only=true&limit=100&query={query}&cursor={cursor}");
-            let page = http.get(&path, &Caller::default()).await?;
-            for hit in page.pointer("/hits").and_then(Value::as_array).into_iter().flatten() {
-                // A product with several variants names none: its buyer chooses.
-                if text(hit, "/variant_id")?.is_empty() {
-                    continue;
-                }
-                let sellable = Sellable {
-                    product_id: text(hit, "/product_id")?,
-                    slug: text(hit, "/slug").unwrap_or_default(),
-                    tenant_id: text(hit, "/tenant_id")?,
-                    variant_id: text(hit, "/variant_id")?,
-                    title: text(hit, "/title")?,
-                };
-                if seen.insert(sellable.variant_id.clone()) {
-                    found.push(sellable);
-                }
-            }
-            cursor = text(&page, "/next_cursor").unwrap_or_default();
+            let (page, next) = page(http, &format!("query={query}&cursor={cursor}")).await?;
+            found.extend(page.into_iter().filter(|sellable| seen.insert(sellable.variant_id.clone())));
+            cursor = next;
             if cursor.is_empty() || found.len() >= LISTINGS {
                 break;
             }
@@ -55,6 +42,31 @@ pub(crate) async fn sellables(http: &Http) -> anyhow::Result<Vec<Sellable>> {
     }
     ensure!(!found.is_empty(), "the market has nothing in stock: start it with its demo (`markethub up`) or import a feed first");
     Ok(found)
+}
+
+/// The first of what one shop has in stock.
+pub(crate) async fn sellables_of(http: &Http, tenant: &str) -> anyhow::Result<Vec<Sellable>> {
+    Ok(page(http, &format!("tenant_id={tenant}")).await?.0)
+}
+
+/// One page of a search, and the cursor of the next.
+async fn page(http: &Http, asked: &str) -> anyhow::Result<(Vec<Sellable>, String)> {
+    let page = http.get(&format!("/v1/search?available_only=true&limit=100&{asked}"), &Caller::default()).await?;
+    let mut found = Vec::new();
+    for hit in page.pointer("/hits").and_then(Value::as_array).into_iter().flatten() {
+        // A product with several variants names none: its buyer chooses.
+        if text(hit, "/variant_id")?.is_empty() {
+            continue;
+        }
+        found.push(Sellable {
+            product_id: text(hit, "/product_id")?,
+            slug: text(hit, "/slug").unwrap_or_default(),
+            tenant_id: text(hit, "/tenant_id")?,
+            variant_id: text(hit, "/variant_id")?,
+            title: text(hit, "/title")?,
+        });
+    }
+    Ok((found, text(&page, "/next_cursor").unwrap_or_default()))
 }
 
 /// Baskets of three sellers each; fails when the market has fewer.
@@ -111,15 +123,15 @@ pub(crate) async fn seller(http: &Http, number: usize) -> anyhow::Result<Caller>
 }
 
 /// Buys `items`; the placed order as the market told it, or the error it gave.
-pub(crate) async fn buy(http: &Http, buyer: &Caller, items: &[&Sellable], through_cart: bool) -> anyhow::Result<Value> {
+pub(crate) async fn buy(http: &Http, buyer: &Caller, email: &str, items: &[&Sellable], through_cart: bool) -> anyhow::Result<Value> {
     let lines: Vec<Value> = items.iter().map(|item| json!({ "tenant_id": item.tenant_id, "variant_id": item.variant_id, "quantity": 1 })).collect();
     if through_cart {
         for line in &lines {
             http.post("/v1/cart/items", buyer, line).await?;
         }
     }
-    let address = json!({ "name": "Ada Benchmark", "line1": "1 Test Street", "city": "Springfield", "subdivision": "IL", "postal_code": "62701", "country": "US" });
-    let mut start = json!({ "email": "ada@demo.example", "shipping_address": address });
+    let address = json!({ "name": "Demo Buyer", "line1": "1 Test Street", "city": "Springfield", "subdivision": "IL", "postal_code": "62701", "country": "US" });
+    let mut start = json!({ "email": email, "shipping_address": address });
     if !through_cart && let Some(start) = start.as_object_mut() {
         start.insert("items".to_owned(), Value::Array(lines));
     }

@@ -27,11 +27,15 @@ pub(super) async fn play(http: &Http, sellers: &[Caller]) -> anyhow::Result<usiz
         let there = http.get("/v1/orders?limit=100", &buyer).await?;
         let there = there.pointer("/orders").and_then(Value::as_array).map_or(0, Vec::len);
         if there < ORDERS_EACH && baskets.is_empty() {
-            baskets = market::baskets(&market::sellables(http).await?)?;
+            let mut goods = Vec::new();
+            for tenant in by_tenant.keys() {
+                goods.extend(market::sellables_of(http, tenant).await?);
+            }
+            baskets = market::baskets(&goods)?;
         }
         for order in there..ORDERS_EACH {
             let mut dice = Dice(u64::try_from(number * 10_000 + order)?);
-            place(http, &buyer, &by_tenant, &baskets, &mut dice).await.with_context(|| format!("order {order} of {email}"))?;
+            place(http, (&buyer, &email), &by_tenant, &baskets, &mut dice).await.with_context(|| format!("order {order} of {email}"))?;
             placed += 1;
             progress("orders", placed, BUYERS * ORDERS_EACH);
         }
@@ -41,7 +45,7 @@ pub(super) async fn play(http: &Http, sellers: &[Caller]) -> anyhow::Result<usiz
 
 async fn place(
     http: &Http,
-    buyer: &Caller,
+    (buyer, email): (&Caller, &str),
     sellers: &BTreeMap<&str, &Caller>,
     baskets: &[[market::Sellable; 3]],
     dice: &mut Dice,
@@ -49,7 +53,7 @@ async fn place(
     let basket = dice.one_of(baskets).context("the market has nothing to buy")?;
     let take = usize::try_from(1 + dice.below(3))?;
     let items: Vec<&market::Sellable> = basket.iter().take(take).collect();
-    let order = market::buy(http, buyer, &items, false).await?;
+    let order = market::buy(http, buyer, email, &items, false).await?;
     let parts = order.pointer("/order/sub_orders").and_then(Value::as_array).cloned().unwrap_or_default();
     for part in parts {
         let (id, tenant) = (text(&part, "/sub_order_id")?, text(&part, "/tenant_id")?);

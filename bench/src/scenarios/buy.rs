@@ -35,7 +35,7 @@ pub(super) async fn checkout(args: &BenchArgs, http: &Http) -> anyhow::Result<Re
             let guest = market::guest(&http).await?;
             let at = usize::try_from(number)? % baskets.len();
             let [a, b, c] = baskets.get(at).ok_or_else(|| anyhow::anyhow!("nothing to buy"))?;
-            market::bought(&market::buy(&http, &guest, &[a, b, c], true).await?)
+            market::bought(&market::buy(&http, &guest, market::GUEST, &[a, b, c], true).await?)
         }
     });
     report.await

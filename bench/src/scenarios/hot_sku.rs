@@ -24,7 +24,7 @@ pub(crate) async fn run(buyers: u32, pieces: u32, http: &Http) -> anyhow::Result
     let rush = rush.into_iter().map(|buyer| {
         let (http, target) = (http.clone(), Arc::clone(&target));
         tokio::spawn(async move {
-            let outcome = market::buy(&http, &buyer, &[&*target], false).await.and_then(|placed| market::bought(&placed));
+            let outcome = market::buy(&http, &buyer, market::GUEST, &[&*target], false).await.and_then(|placed| market::bought(&placed));
             (outcome, begin.elapsed())
         })
     });

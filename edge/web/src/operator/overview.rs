@@ -39,7 +39,7 @@ fn view(visit: &Visit, overview: &GetOverviewResponse, waiting: &[Tenant]) -> Ma
         div.stats.mb6 {
             (stat("/operator/orders", "package", "Orders placed", show::count(count("order_placed")), "in the last 24 hours"))
             (stat("/operator/payments", "wallet", "Payments captured", show::count(count("payment_captured")), "in the last 24 hours"))
-            (stat("/operator/users", "users", "Accounts opened", show::count(count("user_signed_up")), "in the last 24 hours"))
+            (stat("/operator/users", "users", "Accounts opened", show::count(count("user_registered")), "in the last 24 hours"))
             (stat("/operator/audit", "history", "Audit entries", show::count(u64::try_from(overview.audit_entries).unwrap_or(0)), "in all"))
             (stat("/operator/health", "activity", "Services ready", format!("{} of {}", overview.services_ready, overview.services_total), if well { "all is well" } else { "look at this" }))
         }
@@ -96,7 +96,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
             count("orders", "order_placed", 128),
             count("payments", "payment_captured", 121),
             count("catalog", "product_changed", 2041),
-            count("identity", "user_signed_up", 48),
+            count("identity", "user_registered", 48),
         ],
         audit_entries: 31_173,
         services_ready: 11,
