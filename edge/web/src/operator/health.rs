@@ -65,7 +65,7 @@ fn calls(services: &[ServiceHealth]) -> Markup {
                             td.num data-label="Calls" { (calls.calls) }
                             td.num data-label="Failed" { @if calls.failed > 0 { (badge(Tone::Bad, share(calls))) } @else { "0" } }
                             td.num data-label="Half within" { (duration(calls.p50_micros)) }
-                            td.num data-label="99 % within" { (duration(calls.p99_micros)) " " meter min="0" max=(slowest) value=(calls.p99_micros) aria-hidden="true" {} }
+                            td.num data-label="99 % within" { (duration(calls.p99_micros)) " " meter.only-wide min="0" max=(slowest) value=(calls.p99_micros) aria-hidden="true" {} }
                             td.num data-label="Connections busy" { @for pool in &service.pools { div { @if pool.cell != "home" { (pool.cell) ": " } (pool.busy) " of " (pool.limit) } } }
                         }
                     }
