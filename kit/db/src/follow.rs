@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -32,6 +32,8 @@ const CELLS_EVERY: Duration = Duration::from_secs(2);
 /// Tries of an event whose failure is its own, and of one that failed because something it needs was away.
 const TRIES: u32 = 5;
 const PATIENT_TRIES: u32 = 60;
+/// How long a consumer rests at most after it applied several events at once.
+const MAX_REST: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -205,7 +207,7 @@ impl Consumer {
                         read = self.read(&cell, after) => read,
                     };
                     match read {
-                        Ok(events) => Ok(self.apply(&cell, after, events, &stop).await),
+                        Ok(events) => Ok(self.apply_and_rest(&cell, after, events, &stop).await),
                         Err(failure) => Err(failure),
                     }
                 }
@@ -247,6 +249,17 @@ impl Consumer {
         let read = |event| LoggedEvent::from_proto(self.source, cell, event);
         let events: Option<Vec<LoggedEvent>> = answer.into_inner().events.into_iter().map(read).collect();
         events.ok_or_else(|| Failure { passing: true, text: "the log holds an event that cannot be read".to_owned() })
+    }
+
+    /// Several events at once mean that more are on their way: a rest as long as the work was lets them gather, as a batch does. One
+    /// that came alone and a full run are not followed by a rest.
+    async fn apply_and_rest(&self, cell: &str, from: Position, events: Vec<LoggedEvent>, stop: &CancellationToken) -> Option<Position> {
+        let (begun, count) = (Instant::now(), events.len());
+        let reached = self.apply(cell, from, events, stop).await;
+        if count > 1 && u32::try_from(count).is_ok_and(|count| count < BATCH) {
+            let _stopped = stop.run_until_cancelled(tokio::time::sleep(begun.elapsed().min(MAX_REST))).await;
+        }
+        reached
     }
 
     /// Applies a run of events: all in one transaction, and if that fails one by one. Answers the position reached, `None` when
