@@ -4,6 +4,7 @@
 //! What must stay true: a service reaches only the services its row declares; every call, local or remote, passes the same
 //! layers (access, rules, replay, deadline, panics, metrics); a process that stops drains first.
 
+pub mod crash;
 mod graph;
 mod guard;
 mod house;

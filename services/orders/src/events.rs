@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::model::{OrderState, state_of_parts};
 use crate::saga::cancel::CancelInput;
 use crate::saga::machine::{Fact, Input, Saga};
+use crate::saga::part::{self, PartInput};
 use crate::service::Orders;
 use crate::store::rows::ShipmentDoc;
 use crate::store::{SubRow, cancellations, orders};
@@ -159,7 +160,7 @@ pub(crate) async fn on_fulfillment(orders: Orders, db: &mut PgConnection, event:
     let mut order = orders::lock_orders(&mut *db, &[order_id.uuid()]).await?.pop().ok_or(Error::OrderNotFound)?;
     let mut sub = orders::lock_sub(&mut *db, sub_id).await?;
     let previous = sub.state();
-    let to = progress.to.filter(|to| previous.may_move_to(*to));
+    let to = progress.to.and_then(|to| part::step(previous, PartInput::Progressed(to)));
     let shipment = progress.shipment.as_ref().filter(|shipment| shipment.is_news_to(&sub.shipments));
     if to.is_none() && shipment.is_none() {
         return Ok(());

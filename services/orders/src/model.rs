@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::commission::CommissionTerms;
 
 /// The states of orders and sub-orders, in the order of their lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum OrderState {
     Created,
     Reserved,
@@ -34,7 +34,7 @@ pub(crate) enum OrderState {
 }
 
 impl OrderState {
-    const ALL: [(Self, &'static str); 16] = [
+    pub(crate) const ALL: [(Self, &'static str); 16] = [
         (Self::Created, "created"),
         (Self::Reserved, "reserved"),
         (Self::PaymentPending, "payment_pending"),

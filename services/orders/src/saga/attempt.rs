@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::machine::Tell;
 
 /// One attempt to pay. Its ids are made before anything is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     pub(crate) payment_id: PaymentId,
     pub(crate) capture_id: CaptureId,
@@ -20,7 +20,7 @@ pub(crate) struct Attempt {
 }
 
 /// How the money of an attempt stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Money {
     /// Not asked for yet.

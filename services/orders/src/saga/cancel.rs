@@ -10,7 +10,7 @@ const FORM: u8 = 1;
 const LONGEST_BACK_OFF_SECONDS: i64 = 60;
 
 /// Stored as JSON with the cancellation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct CancelSaga {
     form: u8,
     pub(crate) refund_id: RefundId,
@@ -20,7 +20,7 @@ pub(crate) struct CancelSaga {
     tries: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Goods {
     /// Asked to be stopped; the answer is not known.
@@ -30,14 +30,14 @@ enum Goods {
     Gone,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Stock {
     Sold,
     Restocked,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Money {
     Taken,
@@ -56,11 +56,21 @@ pub(crate) enum CancelInput {
     Unknown,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum CancelCommand {
     Stop,
     Restock,
     Refund,
+}
+
+impl CancelCommand {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "cancel-stop",
+            Self::Restock => "cancel-restock",
+            Self::Refund => "cancel-refund",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +116,12 @@ impl CancelSaga {
             self.tries = 0;
         }
         tell
+    }
+
+    /// How long it waits before it asks again is not part of where it stands.
+    #[cfg(test)]
+    pub(crate) const fn forget_tries(&mut self) {
+        self.tries = 0;
     }
 
     /// What is to be asked now; `worth` tells whether any money is to go back at all.

@@ -8,6 +8,7 @@ use api_orders::OrderId;
 use api_payments::{AuthorizeRequest, CaptureRequest, MovementState, Payment, PaymentState, RefundRequest, Split, VoidRequest};
 use kit_core::{Clock, Code, TenantId, Time};
 use kit_db::{Db, Scope, log};
+use kit_module::crash;
 use kit_rpc::{Ctx, problem_of, proto};
 use tonic::Status;
 use uuid::Uuid;
@@ -158,8 +159,12 @@ impl Orders {
         let id = OrderId::from(whole.order.order_id);
         let mut stuck: HashSet<Command> = HashSet::new();
         while let Some(command) = whole.order.saga.commands().into_iter().find(|command| !stuck.contains(command)) {
+            let passes = |moment| crash::passes("orders", command.name(), moment);
+            passes("wanted");
             let input = self.ask(ctx, &whole, command).await;
+            passes("answered");
             whole.order = self.advance(ctx, id, input).await?;
+            passes("stored");
             if whole.order.saga.commands().contains(&command) {
                 stuck.insert(command);
             }

@@ -22,7 +22,7 @@ const FORM: u8 = 1;
 const LONGEST_BACK_OFF_SECONDS: i64 = 60;
 
 /// What is known of placing one order, and what is wanted. Stored as JSON with the order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Saga {
     form: u8,
     goal: Goal,
@@ -37,7 +37,7 @@ pub(crate) struct Saga {
     tries: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Goal {
     Place,
@@ -45,7 +45,7 @@ enum Goal {
 }
 
 /// Why an order is not placed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Why {
     OutOfStock,
@@ -60,7 +60,7 @@ pub(crate) enum Why {
 }
 
 /// How the stock stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Hold {
     /// Asked to be held; the answer is not known.
@@ -114,7 +114,7 @@ pub(crate) enum Input {
 }
 
 /// What to ask of others. Attempts are named by their place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Command {
     Reserve,
     Commit,
@@ -124,6 +124,21 @@ pub(crate) enum Command {
     Capture(usize),
     Void(usize),
     Refund(usize),
+}
+
+impl Command {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Reserve => "reserve",
+            Self::Commit => "commit",
+            Self::Release => "release",
+            Self::Restock => "restock",
+            Self::Authorise(_) => "authorise",
+            Self::Capture(_) => "capture",
+            Self::Void(_) => "void",
+            Self::Refund(_) => "refund",
+        }
+    }
 }
 
 /// What to tell the world, each milestone once.
@@ -147,7 +162,7 @@ pub(crate) enum Tell {
     MoneyStuck,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Milestone {
     Created,
@@ -446,3 +461,7 @@ impl Saga {
 #[cfg(test)]
 #[path = "machine_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "machine_check.rs"]
+mod check;

@@ -97,7 +97,9 @@ impl World {
                     self.stock = Stock::Held;
                     Input::Reserved { until: self.now + chrono::Duration::minutes(15) }
                 }
-                Stock::Sold | Stock::Free => Input::StockLost,
+                // Inventory knows the reservation and answers as it did before.
+                Stock::Sold => Input::Reserved { until: self.now + chrono::Duration::minutes(15) },
+                Stock::Free => Input::StockLost,
             },
             Command::Commit => match self.stock {
                 Stock::Held | Stock::Sold => {

@@ -3,5 +3,8 @@
 mod attempt;
 pub(crate) mod cancel;
 pub(crate) mod drive;
+#[cfg(test)]
+mod explore;
 pub(crate) mod machine;
+pub(crate) mod part;
 pub(crate) mod undo;

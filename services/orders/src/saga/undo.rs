@@ -9,12 +9,14 @@ use api_orders::{CancellationId, ItemId, OrderId, SubOrderId};
 use api_payments::{Breakdown, MovementState, RefundRequest, SubOrderAmount};
 use kit_core::{Money, TenantId, Time};
 use kit_db::{Event, Scope, log};
+use kit_module::crash;
 use kit_rpc::{Ctx, problem_of, proto};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::cancel::{CancelCommand, CancelInput, CancelSaga, CancelTell};
 use super::drive::refused;
+use super::part::{self, PartInput};
 use crate::error::Error;
 use crate::model::{OrderState, state_of_parts};
 use crate::service::Orders;
@@ -87,9 +89,13 @@ impl Orders {
         loop {
             let todo = row.saga.commands(row.amount_minor > 0).into_iter().find(|command| !stuck.contains(command));
             let Some(command) = todo else { return Ok(row) };
+            let passes = |moment| crash::passes("orders", command.name(), moment);
+            passes("wanted");
             let input = self.ask_cancel(ctx, &whole, &row, command).await;
+            passes("answered");
             stuck.insert(command);
             row = self.advance_cancel(ctx, id, row.order_id.into(), input).await?;
+            passes("stored");
         }
     }
 
@@ -300,7 +306,8 @@ impl Turn<'_> {
             self.note("items_cancelled", format!("{named} cancelled by the {}: {}", self.row.cancelled_by, self.row.reason));
             return Ok(());
         }
-        OrderState::Cancelled.as_str().clone_into(&mut self.sub.state);
+        let stopped = part::step(self.sub.state(), PartInput::Stopped).unwrap_or_else(|| self.sub.state());
+        stopped.as_str().clone_into(&mut self.sub.state);
         self.sub.cancel_reason.clone_from(&self.row.reason);
         self.sub.cancelled_by.clone_from(&self.row.cancelled_by);
         self.events.push(tell::sub_cancelled(self.order, self.sub, self.row, &items));

@@ -10,6 +10,7 @@ use super::rows::WholeOrder;
 use super::{ItemRow, OrderRow, SubRow, TimelineRow};
 use crate::error::Error;
 use crate::saga::machine::Saga;
+use crate::saga::part::{self, PartInput};
 
 /// Writes new orders; those whose id or number is taken already are left out. Answers the ids written.
 pub(crate) async fn insert_orders(db: &mut PgConnection, rows: &[&OrderRow]) -> Result<Vec<Uuid>, Error> {
@@ -110,24 +111,33 @@ pub(crate) async fn save_orders(db: &mut PgConnection, rows: &[&OrderRow]) -> Re
 
 /// The parts of paid orders begin.
 pub(crate) async fn begin_subs(db: &mut PgConnection, orders: &[Uuid], now: Time) -> Result<(), Error> {
-    sqlx::query("update sub_order set state = 'paid', updated_at = $2, version = version + 1 where order_id = any($1) and state = 'created'")
-        .bind(orders)
-        .bind(now)
-        .execute(db)
-        .await?;
+    let (from, to) = part::moves(PartInput::Paid);
+    sqlx::query(
+        "update sub_order s set state = m.after, updated_at = $2, version = version + 1
+         from unnest($3::text[], $4::text[]) as m (before, after) where s.order_id = any($1) and s.state = m.before",
+    )
+    .bind(orders)
+    .bind(now)
+    .bind(from)
+    .bind(to)
+    .execute(db)
+    .await?;
     Ok(())
 }
 
 /// The parts of an order that was called off before it was paid end with it.
 pub(crate) async fn call_off_subs(db: &mut PgConnection, order: Uuid, by: &str, reason: &str, now: Time) -> Result<(), Error> {
+    let (from, to) = part::moves(PartInput::CalledOff);
     sqlx::query(
-        "update sub_order set state = 'cancelled', cancelled_by = $2, cancel_reason = $3, updated_at = $4, version = version + 1
-         where order_id = $1 and state = 'created'",
+        "update sub_order s set state = m.after, cancelled_by = $2, cancel_reason = $3, updated_at = $4, version = version + 1
+         from unnest($5::text[], $6::text[]) as m (before, after) where s.order_id = $1 and s.state = m.before",
     )
     .bind(order)
     .bind(by)
     .bind(reason)
     .bind(now)
+    .bind(from)
+    .bind(to)
     .execute(db)
     .await?;
     Ok(())

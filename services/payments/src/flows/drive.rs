@@ -3,6 +3,7 @@
 
 use api_payments::PaymentId;
 use futures::{StreamExt, stream};
+use kit_module::crash;
 use kit_rpc::Ctx;
 
 use super::{Payments, Wish};
@@ -26,7 +27,9 @@ impl Payments {
         let (payments, ctx) = (self.clone(), ctx.clone());
         let carried_out = async move {
             let wish = payments.put(&payment, &ask, false).await?;
-            payments.change(&ctx, &payment, wish).await
+            let changed = payments.change(&ctx, &payment, wish).await?;
+            crash::passes("payments", ask.name(), "stored");
+            Ok(changed)
         };
         joined(tokio::spawn(carried_out)).await
     }
@@ -37,6 +40,7 @@ impl Payments {
             let wish = self.put(&payment, &ask, first && asked.is_empty()).await?;
             let unanswered = matches!(wish, Wish::Silent);
             payment = self.change(ctx, &payment, wish).await?;
+            crash::passes("payments", ask.name(), "stored");
             asked.push(ask);
             // What was asked just now is not asked again at once, and whoever must be waited for (the buyer, the PSP) is not pressed.
             let urgent = |ask: &Ask| !asked.contains(ask) && !matches!(ask, Ask::Retrieve | Ask::Find);
@@ -51,7 +55,10 @@ impl Payments {
     async fn put(&self, payment: &Payment, ask: &Ask, first: bool) -> Result<Wish, Error> {
         let psp = self.psps.named(&payment.psp)?;
         let lost = || Failure { code: "not_received".to_owned(), message: "The payment never reached the payment service provider.".to_owned() };
-        Ok(match (psp.ask(payment, ask).await, ask) {
+        crash::passes("payments", ask.name(), "wanted");
+        let answer = psp.ask(payment, ask).await;
+        crash::passes("payments", ask.name(), "answered");
+        Ok(match (answer, ask) {
             (Ok(sighting), _) => Wish::Observe(Box::new(sighting)),
             // It cannot be cancelled any more; how it stands instead is what we need to know.
             (Err(PspError::Refused(_)), Ask::Cancel) => match psp.ask(payment, &Ask::Retrieve).await {

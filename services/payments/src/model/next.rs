@@ -24,6 +24,19 @@ pub(crate) enum Ask {
     Cancel,
 }
 
+impl Ask {
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Authorise => "authorise",
+            Self::Find => "find",
+            Self::Retrieve => "retrieve",
+            Self::Capture { .. } => "capture",
+            Self::Refund { .. } => "refund",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
 /// How long after asking for the first time an answer is missing, when nobody said that it would come later.
 const ANSWER_MISSING: Duration = Duration::seconds(15);
 /// First pauses before asking again; they double with every question that brings nothing new.
