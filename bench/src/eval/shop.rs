@@ -1,6 +1,6 @@
 //! Shops filled with a feed, and looked into through the public search.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -19,13 +19,12 @@ const LONGEST_QUERY: usize = 300;
 pub(super) struct Shop {
     tenant: String,
     /// The feed's row behind each product.
-    rows: HashMap<String, String>,
+    rows: BTreeMap<String, String>,
 }
 
 pub(super) struct Hit {
     /// The id of the feed's row.
     pub row: String,
-    pub score: f64,
 }
 
 impl Shop {
@@ -64,6 +63,20 @@ impl Shop {
         }
     }
 
+    /// The feed's row behind each product.
+    pub(super) const fn products(&self) -> &BTreeMap<String, String> {
+        &self.rows
+    }
+
+    /// The row here that is the same as another shop's product, and how sure it is.
+    pub(super) async fn same(&self, http: &Http, product: &str, least: Option<f64>) -> anyhow::Result<Option<(String, f64)>> {
+        let least = least.map(|least| format!("&least_certainty={least}")).unwrap_or_default();
+        let found = http.get(&format!("/v1/listings/{product}/same?tenant_id={}{least}", self.tenant), &Caller::default()).await?;
+        let Some(best) = found.pointer("/products/0") else { return Ok(None) };
+        let row = self.rows.get(&text(best, "/hit/product_id")?).cloned().unwrap_or_default();
+        Ok(Some((row, best.get("certainty").and_then(Value::as_f64).unwrap_or_default())))
+    }
+
     /// The best hits, best first.
     pub(super) async fn search(&self, http: &Http, query: &str, limit: usize) -> anyhow::Result<Vec<Hit>> {
         let query: String = query.chars().take(LONGEST_QUERY).collect();
@@ -75,7 +88,7 @@ impl Shop {
             let found = http.get(&path, &Caller::default()).await?;
             for hit in found.pointer("/hits").and_then(Value::as_array).into_iter().flatten() {
                 let row = self.rows.get(&text(hit, "/product_id")?).cloned().unwrap_or_default();
-                hits.push(Hit { row, score: hit.get("score").and_then(Value::as_f64).unwrap_or_default() });
+                hits.push(Hit { row });
             }
             cursor = text(&found, "/next_cursor").unwrap_or_default();
             if cursor.is_empty() {
@@ -116,8 +129,8 @@ async fn finished(http: &Http, seller: &Caller, import: &str) -> anyhow::Result<
 }
 
 /// The SKU, which is the feed's id, of each product.
-async fn products(http: &Http, seller: &Caller) -> anyhow::Result<HashMap<String, String>> {
-    let mut found = HashMap::new();
+async fn products(http: &Http, seller: &Caller) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
     let mut cursor = String::new();
     loop {
         let page = http.get(&format!("/v1/products?limit=100&cursor={cursor}"), seller).await?;

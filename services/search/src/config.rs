@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) suggested_queries: i64,
     /// How often what was searched for is written down.
     pub(crate) note_queries_every_seconds: u64,
+    /// Listings of two sellers are the same product when it is as sure as this, from 0 to 1.
+    pub(crate) same_product_certainty: f64,
     /// The currency of price filters that name none.
     pub(crate) currency: String,
 }
@@ -62,6 +64,7 @@ impl Default for Config {
             suggest_from_searches: 2,
             suggested_queries: 5_000,
             note_queries_every_seconds: 2,
+            same_product_certainty: 0.5,
             currency: "USD".to_owned(),
         }
     }

@@ -43,6 +43,11 @@ impl Contract for Rpc {
         Ok(Response::new(api::GetListingsResponse { listings: listings.into_iter().map(Arc::unwrap_or_clone).collect() }))
     }
 
+    async fn list_same_products(&self, request: Request<api::ListSameProductsRequest>) -> Answer<api::ListSameProductsResponse> {
+        let products = self.0.same_products(request.into_inner()).await.map_err(status)?;
+        Ok(Response::new(api::ListSameProductsResponse { products }))
+    }
+
     async fn list_synonyms(&self, request: Request<api::ListSynonymsRequest>) -> Answer<api::ListSynonymsResponse> {
         Ctx::of(&request)?.require_operator("search.write")?;
         let asked = request.into_inner();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api_catalog::{Attribute, ProductId, ProductSnapshot, Variant, VariantId};
+use api_catalog::{Attribute, Option as Choice, ProductId, ProductSnapshot, Variant, VariantId};
 use kit_core::{TenantId, Time};
 use kit_rpc::proto::Money;
 use prost::Message;
@@ -37,6 +37,8 @@ struct Item {
     attributes: Vec<(&'static str, &'static str)>,
     /// Price in minor units and pieces.
     variants: Vec<(i64, i64)>,
+    /// What each variant is, in their order.
+    options: Vec<Vec<(&'static str, &'static str)>>,
 }
 
 fn item(title: &str, brand: &str, price: i64) -> Item {
@@ -48,6 +50,7 @@ fn item(title: &str, brand: &str, price: i64) -> Item {
         category: Vec::new(),
         attributes: Vec::new(),
         variants: vec![(price, 5)],
+        options: Vec::new(),
     }
 }
 
@@ -65,7 +68,9 @@ impl Item {
             let id = VariantId::from(Uuid::from_u128(number * 100 + u128::try_from(place).unwrap()));
             stock.insert(id, Stock { available: *pieces, low_at: 0 });
             let price = Some(Money { amount_minor: *price, currency: "USD".to_owned() });
-            variants.push(Variant { variant_id: id.to_string(), sku: format!("s-{number}"), price, ..Default::default() });
+            let option = |(name, value): &(&str, &str)| Choice { name: (*name).to_owned(), value: (*value).to_owned() };
+            let options = self.options.get(place).into_iter().flatten().map(option).collect();
+            variants.push(Variant { variant_id: id.to_string(), sku: format!("s-{number}"), price, options, ..Default::default() });
         }
         let attributes = self.attributes.iter().map(|(key, value)| Attribute {
             key: (*key).to_owned(),
@@ -126,8 +131,7 @@ impl Shelf {
         let comparing = collect.sort == Sort::Relevance && compares(asked.words) && collect.after.is_none_or(After::is_compared);
         let candidates = if comparing { collect.clone().with_candidates() } else { collect.clone() };
         let walk = Walk { searcher: &self.searcher, plan: &plan, conditions: &[] };
-        let each = plan.shares().into_iter().map(|share| walk.collect(share, &candidates).unwrap());
-        let mut walked = each.reduce(|kept, next| if kept.found.total > 0 { kept } else { next }).unwrap();
+        let (_, mut walked) = walk.relaxing(&candidates, None).unwrap();
         if comparing {
             let profile = |address| Ok(Arc::new(Profile::of_card(&self.card(address), &self.vocabulary.lexicon)));
             let like = likenesses(&self.searcher, self.home.fields.description, &asked, &walked.found.top, profile).unwrap();
@@ -307,6 +311,74 @@ fn a_price_range_and_availability_must_hold_for_one_variant() {
     assert_eq!(total(Some((400, 600)), true), 0, "the cheap one is sold out");
     assert_eq!(total(Some((8_000, 9_500)), true), 1);
     assert_eq!(total(Some((1_000, 2_000)), false), 0, "no variant costs that");
+}
+
+fn chosen(choices: &[(&'static str, &'static str)]) -> Filters {
+    let attributes = choices.iter().map(|(key, value)| (key_hash(key), vec![value_hash(key, value)])).collect();
+    Filters { attributes, ..Filters::default() }
+}
+
+#[test]
+fn choices_must_hold_for_one_variant() {
+    let mut shirt = item("Shirt", "Acme", 0);
+    shirt.variants = vec![(1_000, 5), (1_000, 0), (3_000, 5)];
+    shirt.options = vec![vec![("Color", "Blue"), ("Size", "S")], vec![("Color", "Blue"), ("Size", "M")], vec![("Color", "Red"), ("Size", "XL")]];
+    // An attribute of the whole says less than the variants do.
+    shirt.attributes = vec![("color", "Blue"), ("fabric", "Cotton")];
+    let shelf = Shelf::of(&[shirt]);
+    let total = |filters| shelf.collect("shirt", &Collect { filters, ..all() }).total;
+    assert_eq!(total(chosen(&[("color", "Blue"), ("size", "M"), ("fabric", "Cotton")])), 1);
+    assert_eq!(total(chosen(&[("color", "Blue"), ("size", "XL")])), 0, "only red ones are that large");
+    assert_eq!(total(Filters { available_only: true, ..chosen(&[("size", "M")]) }), 0, "sold out");
+    assert_eq!(total(Filters { price: Some((2_000, 4_000)), ..chosen(&[("color", "Blue")]) }), 0, "blue ones are cheaper");
+}
+
+#[test]
+fn facets_count_variants_as_filters_do() {
+    let (colors, sizes) = (["Red", "Blue", "Green"], ["S", "M", "XL"]);
+    let shirts: Vec<Item> = (0..40_usize)
+        .map(|n| {
+            let mut shirt = item("Shirt", ["Acme", "Bolt"][n % 2], 0);
+            let variant = |v: usize| (n * 7 + v * 5) % 9;
+            shirt.variants = (0..n % 4 + 1).map(|v| (i64::try_from(variant(v)).unwrap() * 1_000 + 500, i64::from((n + v) % 3 != 0))).collect();
+            shirt.options = (0..n % 4 + 1).map(|v| vec![("Color", colors[variant(v) % 3]), ("Size", sizes[(n + v) % 3])]).collect();
+            shirt
+        })
+        .collect();
+    let shelf = Shelf::of(&shirts);
+    let found = |filters: Filters| shelf.collect("", &Collect { filters, sort: Sort::Newest, ..all() });
+    for filters in [
+        Filters::default(),
+        chosen(&[("color", "Blue")]),
+        chosen(&[("color", "Blue"), ("size", "XL")]),
+        Filters { available_only: true, price: Some((1_000, 5_000)), ..chosen(&[("size", "M")]) },
+    ] {
+        let counts = found(filters.clone()).counts;
+        for (key, value) in colors.map(|color| ("color", color)).into_iter().chain(sizes.map(|size| ("size", size))) {
+            let mut with = filters.clone();
+            with.attributes.retain(|(other, _)| *other != key_hash(key));
+            with.attributes.push((key_hash(key), vec![value_hash(key, value)]));
+            let counted = counts.values.get(&value_hash(key, value)).map_or(0, |tally| tally.count);
+            assert_eq!(counted, found(with).total, "{key}={value} under {filters:?}");
+        }
+        for brand in ["Acme", "Bolt"] {
+            let counted = counts.brands.get(&brand_hash(brand)).map_or(0, |tally| tally.count);
+            assert_eq!(counted, found(Filters { brands: vec![brand_hash(brand)], ..filters.clone() }).total, "{brand} under {filters:?}");
+        }
+        assert_eq!(counts.available, found(Filters { available_only: true, ..filters.clone() }).total, "available under {filters:?}");
+        assert_eq!(counts.prices[0], found(Filters { price: Some((0, 999)), ..filters.clone() }).total, "cheap under {filters:?}");
+    }
+}
+
+#[test]
+fn brands_and_choices_are_known_to_queries() {
+    let mut shirt = item("Shirt", "Red Bull", 0);
+    shirt.options = vec![vec![("Color", "Light Blue"), ("Shoe size", "42")]];
+    let known = Shelf::of(&[shirt, item("Mug", "Acme", 1)]).vocabulary.known;
+    assert_eq!(known.brand(&["red", "bull"]), Some("Red Bull"));
+    assert_eq!(known.plain(&["light", "blue"]).map(|choice| choice.key.as_str()), Some("color"));
+    assert_eq!(known.named(&["shoe", "size", "42"]).map(|choice| choice.key.as_str()), Some("shoe_size"));
+    assert_eq!(known.plain(&["42"]), None);
 }
 
 #[test]

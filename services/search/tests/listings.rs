@@ -18,8 +18,8 @@ use api_catalog::{
 use api_inventory::{InventoryEvent, StockChanged, inventory_event};
 use api_search::search_client::SearchClient;
 use api_search::{
-    GetListingRequest, ListQueriesRequest, Listing, ReindexRequest, SearchRequest, SearchResponse, SetSynonymsRequest, StockState, SuggestRequest,
-    SuggestionKind,
+    GetListingRequest, ListQueriesRequest, ListSameProductsRequest, Listing, ReindexRequest, SearchRequest, SearchResponse, SetSynonymsRequest,
+    StockState, SuggestRequest, SuggestionKind,
 };
 use api_tenants::{Store, Tenant, TenantState, TenantsEvent, tenants_event};
 use futures::FutureExt;
@@ -310,6 +310,11 @@ async fn search_filters_counts_suggests_and_explains() {
     let beyond = world.find("stoneware mug over $9,000").await;
     assert!(beyond.understood.is_empty() && beyond.total > 0, "a limit that nothing meets is taken as words: {beyond:?}");
 
+    let chosen = world.find("green mug by kiln").await;
+    let understood: Vec<(&str, &str)> = chosen.understood.iter().map(|said| (said.words.as_str(), said.brand.as_str())).collect();
+    assert_eq!((understood, chosen.total), (vec![("green", ""), ("by kiln", "Kiln")], 1));
+    assert_eq!(chosen.understood[0].attribute, "color=Green");
+
     let missed = ListQueriesRequest { nothing_found: true, ..Default::default() };
     world.find("zzyzx").await;
     let operator = || world.market.operator(&["search.write"]);
@@ -323,6 +328,33 @@ async fn search_filters_counts_suggests_and_explains() {
     assert_eq!((first.hits.len(), second.hits.len(), second.next_cursor.as_str()), (2, 1, ""));
     let foreign = SearchRequest { query: "lamp".to_owned(), cursor: first.next_cursor, ..Default::default() };
     assert!(world.client().search(world.market.nobody().request(foreign)).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_product_is_found_in_another_shop() {
+    let world = World::begin().await;
+    let named =
+        |world: &World, title: &str| ProductSnapshot { title: title.to_owned(), brand: "Potter".to_owned(), attributes: Vec::new(), ..world.mug() };
+    let (kettle, smaller) = (named(&world, "Potter Electric Kettle, Steel - KX4500"), named(&world, "Potter Electric Kettle, Steel - KX2500"));
+    for product in [&kettle, &smaller] {
+        world.tell_product(product).await;
+    }
+    let world = World { tenant: world.market.ids.next(), ..world };
+    world.tell_store(1, TenantState::Active).await;
+    let (same, lamp) = (named(&world, "KX-4500 Kettle by Potter"), named(&world, "Desk Lamp"));
+    for product in [&same, &lamp] {
+        world.tell_product(product).await;
+    }
+    world.until_found("kettle", 3).await;
+    let elsewhere = async |product: &ProductSnapshot| {
+        let request = ListSameProductsRequest { product_id: product.product_id.clone(), least_certainty: Some(0.0), ..Default::default() };
+        let found = world.client().list_same_products(world.market.nobody().request(request)).await.unwrap().into_inner().products;
+        found.into_iter().filter_map(|same| same.hit).map(|hit| hit.product_id).collect::<Vec<_>>()
+    };
+    assert_eq!(elsewhere(&kettle).await, [same.product_id.clone()]);
+    assert_eq!(elsewhere(&same).await, [kettle.product_id.clone()]);
+    assert!(elsewhere(&smaller).await.is_empty(), "the other shop's is more like the larger one");
+    assert!(elsewhere(&lamp).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,7 +90,7 @@ pub(crate) async fn product(
     let Some(receiver) = follow(&site, &id) else { return StatusCode::NO_CONTENT.into_response() };
     let changes = changes(receiver, shown.r).map(move |listing| {
         let chosen = listing.variants.iter().position(|variant| variant.variant_id == shown.v).unwrap_or(0);
-        let page = ProductPage { listing: Arc::unwrap_or_clone(listing), chosen, more_of_shop: Vec::new() };
+        let page = ProductPage { listing: Arc::unwrap_or_clone(listing), chosen, elsewhere: Vec::new(), more_of_shop: Vec::new() };
         Event::default().event("update").data(product::buying(&here, &page).0)
     });
     let until = tokio::time::sleep(Duration::from_secs(STREAM_SECONDS));

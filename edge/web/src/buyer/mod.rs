@@ -44,6 +44,7 @@ fn browse() -> Router<Web> {
         .route("/c/{id}", get(search::show_category))
         .route("/p/{word}/{id}", get(product::show))
         .route("/p/{word}/{id}/live", get(live::product))
+        .route("/same/{product_id}", get(product::same_elsewhere))
         .route("/more/{tenant_id}/{product_id}", get(product::more_of_shop))
         .route("/shelves/product/{product_id}", get(shelves::of_product))
         .route("/shelves/cart", get(shelves::of_cart))

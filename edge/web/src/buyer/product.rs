@@ -1,6 +1,6 @@
 //! A product: pictures, choice, price, stock, seller, and what it is.
 
-use api_search::{GetListingRequest, Hit, Listing, ListingVariant, SearchRequest, StockState};
+use api_search::{GetListingRequest, Hit, ListSameProductsRequest, Listing, ListingVariant, SearchRequest, StockState};
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::response::IntoResponse;
 use kit_core::Money;
@@ -20,6 +20,7 @@ pub(crate) struct ProductPage {
     pub(crate) listing: Listing,
     /// The variant shown.
     pub(crate) chosen: usize,
+    pub(crate) elsewhere: Vec<Hit>,
     pub(crate) more_of_shop: Vec<Hit>,
 }
 
@@ -35,6 +36,7 @@ pub(crate) struct Choice {
 /// Pieces shown as "only n left".
 const FEW: i64 = 10;
 const MORE_OF_SHOP: u32 = 12;
+const ELSEWHERE: &str = "The same from other sellers";
 
 /// The word in the address is not looked at: a renamed product keeps its old links.
 pub(crate) async fn show(State(site): State<Web>, here: Here, Path((_word, id)): Path<(String, String)>, UrlQuery(choice): UrlQuery<Choice>) -> Page {
@@ -42,7 +44,7 @@ pub(crate) async fn show(State(site): State<Web>, here: Here, Path((_word, id)):
     site.note(&here, behaviour::opened(&listing.product_id, &choice.from));
     let chosen = listing.variants.iter().position(|variant| variant.variant_id == choice.v);
     let chosen = chosen.or_else(|| listing.variants.iter().position(|variant| variant.available > 0)).unwrap_or(0);
-    Ok(view(&here, &ProductPage { listing, chosen, more_of_shop: Vec::new() }).into_response())
+    Ok(view(&here, &ProductPage { listing, chosen, elsewhere: Vec::new(), more_of_shop: Vec::new() }).into_response())
 }
 
 /// More of the same shop, fetched when the reader comes near it: the product itself does not wait for it.
@@ -51,6 +53,19 @@ pub(crate) async fn more_of_shop(State(site): State<Web>, here: Here, Path((tena
     let mut hits = site.search.clone().search(here.ctx.request(request)).await?.into_inner().hits;
     hits.retain(|hit| hit.product_id != product_id);
     Ok(ui::shelf("More from this shop", None, &hits).into_response())
+}
+
+/// The same thing in other shops, the cheapest first.
+pub(crate) async fn same_elsewhere(State(site): State<Web>, here: Here, Path(product_id): Path<String>) -> Page {
+    let request = ListSameProductsRequest { product_id, ..Default::default() };
+    let found = site.search.clone().list_same_products(here.ctx.request(request)).await?.into_inner().products;
+    let mut hits: Vec<Hit> = found.into_iter().filter_map(|same| same.hit).collect();
+    hits.sort_by_key(|hit| hit.price_from.as_ref().map_or(i64::MAX, |price| price.amount_minor));
+    Ok(elsewhere(&hits).into_response())
+}
+
+fn elsewhere(hits: &[Hit]) -> Markup {
+    ui::shelf(ELSEWHERE, None, hits)
 }
 
 const STAGE: Shot = Shot { sizes: "(max-width: 60rem) 100vw, 42rem", eager: true };
@@ -83,6 +98,9 @@ pub(crate) fn view(visit: &Visit, page: &ProductPage) -> Markup {
                 (gallery(listing, variant))
                 (buy_box(visit, page, &address))
             }
+            @if page.elsewhere.is_empty() {
+                div hx-get={ "/same/" (listing.product_id) } hx-trigger="revealed" hx-swap="outerHTML" {}
+            } @else { (elsewhere(&page.elsewhere)) }
             div.detail-grid {
                 @if !listing.description.is_empty() {
                     // Sanitised by the catalog before it was ever stored.
@@ -328,7 +346,7 @@ fn structured(visit: &Visit, listing: &Listing, address: &str) -> serde_json::Va
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::buyer::sample::{LONG, hits, listing};
     use crate::visit::sample;
-    let page = |listing: Listing, chosen| ProductPage { listing, chosen, more_of_shop: hits() };
+    let page = |listing: Listing, chosen| ProductPage { listing, chosen, elsewhere: hits(), more_of_shop: hits() };
     let mut with_pictures = listing();
     with_pictures.media =
         ["aa", "bb", "cc"].into_iter().map(|hash| api_search::ListingMedia { hash: hash.to_owned(), ..Default::default() }).collect();
@@ -343,7 +361,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ("product", view(&sample::nobody(), &page(listing(), 1))),
         ("product-pictures", view(&sample::buyer(), &page(with_pictures, 0))),
         ("product-sold-out", view(&sample::nobody(), &page(sold_out, 0))),
-        ("product-bare", view(&sample::nobody(), &ProductPage { listing: bare, chosen: 0, more_of_shop: Vec::new() })),
+        ("product-bare", view(&sample::nobody(), &ProductPage { listing: bare, chosen: 0, elsewhere: Vec::new(), more_of_shop: Vec::new() })),
     ]
 }
 

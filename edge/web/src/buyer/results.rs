@@ -91,7 +91,7 @@ fn chips(results: &Results) -> Markup {
         chips.push((label_of("seller", seller), query.changed(|query| query.sellers.retain(|other| other != seller))));
     }
     for attribute in &query.attributes {
-        let shown = attribute.split_once('=').map_or(attribute.as_str(), |(_, value)| value).to_owned();
+        let shown = value_of(attribute).to_owned();
         chips.push((shown, query.changed(|query| query.attributes.retain(|other| other != attribute))));
     }
     if !query.category.is_empty() {
@@ -114,6 +114,11 @@ fn chips(results: &Results) -> Markup {
     }
 }
 
+/// "color=Black" → "Black".
+fn value_of(attribute: &str) -> &str {
+    attribute.split_once('=').map_or(attribute, |(_, value)| value)
+}
+
 /// A limit that was said among the words.
 fn understood_label(understood: &Understood) -> String {
     let shown = |minor: i64| show::money(Money::new(minor, Currency::USD)).trim_end_matches(".00").to_owned();
@@ -122,6 +127,8 @@ fn understood_label(understood: &Understood) -> String {
         (None, Some(high)) => format!("Up to {}", shown(high)),
         (Some(low), None) => format!("From {}", shown(low)),
         (None, None) if understood.available_only => "In stock".to_owned(),
+        (None, None) if !understood.brand.is_empty() => understood.brand.clone(),
+        (None, None) if !understood.attribute.is_empty() => value_of(&understood.attribute).to_owned(),
         (None, None) => match understood.sort() {
             SortOrder::PriceAsc => "Cheapest first".to_owned(),
             SortOrder::Newest => "Newest first".to_owned(),
@@ -304,6 +311,8 @@ mod tests {
         let price = |price_min_minor, price_max_minor| Understood { price_min_minor, price_max_minor, ..Understood::default() };
         assert_eq!(understood_label(&price(None, Some(5_000))), "Up to $50");
         assert_eq!(understood_label(&price(Some(1_050), Some(2_000))), "$10.50 – $20");
+        assert_eq!(understood_label(&Understood { brand: "Sony".to_owned(), ..Understood::default() }), "Sony");
+        assert_eq!(understood_label(&Understood { attribute: "color=Red".to_owned(), ..Understood::default() }), "Red");
         assert_eq!(understood_label(&Understood { available_only: true, ..Understood::default() }), "In stock");
     }
 }

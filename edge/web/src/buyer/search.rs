@@ -135,6 +135,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         understood: vec![
             Understood { words: "under $50".to_owned(), price_max_minor: Some(5_000), ..Understood::default() },
             Understood { words: "in stock".to_owned(), available_only: true, ..Understood::default() },
+            Understood { words: "red".to_owned(), attribute: "color=Red".to_owned(), ..Understood::default() },
+            Understood { words: "from sony".to_owned(), brand: "Sony".to_owned(), ..Understood::default() },
         ],
         ..found(hits())
     };
@@ -154,7 +156,10 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
                 &Results { query: query("q=wireless+headphones&brand=Sony&min=20&available=true"), found: found(hits()), hidden: &[] },
             ),
         ),
-        ("search-limited", view(&sample::nobody(), &Results { query: query("q=headphones+under+%2450++in+stock"), found: limited, hidden: &[] })),
+        (
+            "search-limited",
+            view(&sample::nobody(), &Results { query: query("q=red+headphones+from+sony+under+%2450++in+stock"), found: limited, hidden: &[] }),
+        ),
         ("search-relaxed", view(&sample::buyer(), &Results { query: query("q=purple+kensingtn+lock"), found: relaxed, hidden: &[] })),
         ("search-empty", view(&sample::nobody(), &Results { query: query("q=zzzz&brand=Sony"), found: SearchResponse::default(), hidden: &[] })),
         ("category", view_category(&sample::nobody(), &in_category)),

@@ -58,7 +58,7 @@ impl Search {
         likenesses(searcher, self.0.home.fields.description, asked, top, |address| self.profile(searcher, address, asked.lexicon))
     }
 
-    fn profile(&self, searcher: &Searcher, address: DocAddress, lexicon: &Lexicon) -> Result<Arc<Profile>, Error> {
+    pub(crate) fn profile(&self, searcher: &Searcher, address: DocAddress, lexicon: &Lexicon) -> Result<Arc<Profile>, Error> {
         let key = (searcher.segment_reader(address.segment_ord).segment_id(), address.doc_id);
         if let Some(profile) = self.0.profiles.get(&key) {
             return Ok(profile);
@@ -70,7 +70,7 @@ impl Search {
 }
 
 /// For each hit, which of the query's stems its description has.
-fn described(searcher: &Searcher, field: Field, asked: &Profile, hits: &[Found]) -> Result<Vec<Vec<bool>>, Error> {
+pub(crate) fn described(searcher: &Searcher, field: Field, asked: &Profile, hits: &[Found]) -> Result<Vec<Vec<bool>>, Error> {
     let mut described = vec![vec![false; asked.stems.len()]; hits.len()];
     let mut places: Vec<usize> = (0..hits.len()).collect();
     let address = |place: &usize| hits.get(*place).map(|hit| hit.address);

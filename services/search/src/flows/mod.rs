@@ -2,6 +2,7 @@
 
 pub(crate) mod comparing;
 pub(crate) mod listing;
+pub(crate) mod matching;
 pub(crate) mod searching;
 pub(crate) mod suggesting;
 pub(crate) mod synonyms;

@@ -18,6 +18,7 @@ use crate::index::feeder::blocking;
 use crate::query::collect::{Collect, Filters, Found, Sort, Tally, Weights};
 use crate::query::cursor::After;
 use crate::query::facets::{Naming, Selected};
+use crate::query::known::Known;
 use crate::query::plan::{Plan, Reader};
 use crate::query::rank::compares;
 use crate::query::spelling::Spelling;
@@ -71,7 +72,7 @@ impl Search {
 
     /// Limits said among the words are taken as limits; when nothing meets them, they were words after all.
     fn answer(&self, request: &api::SearchRequest) -> Result<api::SearchResponse, Error> {
-        let (meant, understood) = understood(request, self.currency(request)?);
+        let (meant, understood) = understood(request, self.currency(request)?, &self.vocabulary().known);
         let literal = understood.is_empty() || After::read(&request.cursor).is_some_and(|after| after.question == question(request));
         if !literal {
             let answer = self.answer_to(&meant)?;
@@ -102,15 +103,7 @@ impl Search {
         let collect = if comparing { collect.with_candidates() } else { collect };
         let conditions = self.conditions(request);
         let walk = Walk { searcher: &searcher, plan: &plan, conditions: &conditions };
-        let mut walked = Walked::default();
-        let mut step = 0;
-        for (tried, share) in (0..).zip(plan.shares()).filter(|(tried, _)| after.is_none_or(|after| after.step == *tried)) {
-            step = tried;
-            walked = walk.collect(share, &collect)?;
-            if walked.found.total > 0 {
-                break;
-            }
-        }
+        let (step, mut walked) = walk.relaxing(&collect, after.map(|after| after.step))?;
         if comparing {
             let likenesses = self.likenesses(&searcher, &asked, &walked.found.top)?;
             put_in_order(&asked, &mut walked.found.top, &likenesses);
@@ -254,8 +247,8 @@ impl Search {
 }
 
 /// The request with the limits that its words say, and what they were. Limits that are set already are not said over.
-fn understood(request: &api::SearchRequest, currency: Currency) -> (api::SearchRequest, Vec<api::Understood>) {
-    let (query, said) = wishes::read(&request.query, currency);
+fn understood(request: &api::SearchRequest, currency: Currency, known: &Known) -> (api::SearchRequest, Vec<api::Understood>) {
+    let (query, said) = wishes::read(&request.query, currency, known);
     let mut meant = api::SearchRequest { query, ..request.clone() };
     let priced = request.price_min_minor.is_some() || request.price_max_minor.is_some();
     let mut understood = Vec::new();
@@ -268,12 +261,22 @@ fn understood(request: &api::SearchRequest, currency: Currency) -> (api::SearchR
             Wish::InStock => told.available_only = true,
             Wish::Cheapest => told.set_sort(api::SortOrder::PriceAsc),
             Wish::Newest => told.set_sort(api::SortOrder::Newest),
+            Wish::Brand(brand) => told.brand = brand,
+            Wish::Choice(choice) => told.attribute = format!("{}={}", choice.key, choice.value),
         }
         if !priced {
             meant.price_min_minor = told.price_min_minor.or(meant.price_min_minor);
             meant.price_max_minor = told.price_max_minor.or(meant.price_max_minor);
         }
         meant.available_only |= told.available_only;
+        // What is filtered by already is not narrowed by words as well.
+        if request.brands.is_empty() {
+            meant.brands.extend(Some(told.brand.clone()).filter(|brand| !brand.is_empty()));
+        }
+        let key = |attribute: &str| attribute.split_once('=').map(|(key, _)| key.to_owned());
+        if !request.attributes.iter().any(|attribute| key(attribute) == key(&told.attribute)) {
+            meant.attributes.extend(Some(told.attribute.clone()).filter(|attribute| !attribute.is_empty()));
+        }
         if meant.sort() == api::SortOrder::Unspecified {
             meant.sort = told.sort;
         }

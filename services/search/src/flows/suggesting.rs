@@ -10,7 +10,7 @@ use tantivy::schema::IndexRecordOption;
 use super::Search;
 use crate::error::Error;
 use crate::index::feeder::blocking;
-use crate::query::collect::{Collect, Filters, Sort, Tallies, Weights};
+use crate::query::collect::{Collect, Tallies, Weights};
 use crate::query::plan::Reader;
 use crate::text::{self, Word};
 
@@ -69,9 +69,8 @@ impl Search {
             let seller = TermQuery::new(Term::from_field_u64(fields.seller, text::hash(&request.tenant_id)), IndexRecordOption::Basic);
             parts.push((Occur::Must, Box::new(ConstScoreQuery::new(Box::new(seller), 0.0))));
         }
-        let config = &self.0.config;
-        let weights = Weights { out_of_stock: config.out_of_stock_factor, freshness: 0.0, fresh_seconds: 1.0, now: 0 };
-        let collect = Collect { filters: Filters::default(), sort: Sort::Relevance, limit, after: None, facets: true, weights, currency: 0, unit: 1 };
+        let weights = Weights { out_of_stock: self.0.config.out_of_stock_factor, ..Weights::NONE };
+        let collect = Collect { limit, facets: true, weights, ..Collect::everything() };
         let found = searcher.search(&BooleanQuery::new(parts), &collect)?;
         let mut suggestions = self.categories(&searcher, &found.counts.categories, &typed.text)?;
         suggestions.extend(self.brands(&searcher, &found.counts.brands, &typed.text)?);

@@ -51,6 +51,9 @@ pub(crate) struct CardValue {
     pub(crate) value: String,
     #[prost(string, tag = "4")]
     pub(crate) unit: String,
+    /// Something to choose by: variants differ in it.
+    #[prost(bool, tag = "5")]
+    pub(crate) option: bool,
 }
 
 const KEY_BITS: u64 = 0xffff_ff00_0000_0000;
@@ -80,14 +83,43 @@ pub(crate) fn card(stored: &Stored) -> Card {
         name: attribute.name.clone(),
         value: value.clone(),
         unit: attribute.unit.clone(),
+        option: false,
     };
-    let facets = stored.product.attributes.iter().filter(|attribute| attribute.facet);
-    Card {
-        hit: Some(stored.hit()),
-        category_ids: stored.product.category_path_ids.clone(),
-        models: models(&stored.product),
-        values: facets.flat_map(|attribute| attribute.values.iter().map(move |each| value(attribute, each))).collect(),
+    let mut values = options(stored);
+    // Where variants differ in something, each has its own.
+    let of_all = |attribute: &&api_catalog::Attribute| attribute.facet && !values.iter().any(|option| option.key == attribute.key);
+    let facets: Vec<&api_catalog::Attribute> = stored.product.attributes.iter().filter(of_all).collect();
+    values.extend(facets.into_iter().flat_map(|attribute| attribute.values.iter().map(move |each| value(attribute, each))));
+    Card { hit: Some(stored.hit()), category_ids: stored.product.category_path_ids.clone(), models: models(&stored.product), values }
+}
+
+/// What can be chosen, once each.
+fn options(stored: &Stored) -> Vec<CardValue> {
+    let mut values: Vec<CardValue> = Vec::new();
+    for option in stored.priced().into_iter().flat_map(|variant| &variant.options) {
+        let value =
+            CardValue { key: option_key(&option.name), name: option.name.clone(), value: option.value.clone(), unit: String::new(), option: true };
+        if !values.contains(&value) {
+            values.push(value);
+        }
     }
+    values
+}
+
+/// Options have names only: "Shoe size" filters as `shoe_size`.
+pub(crate) fn option_key(name: &str) -> String {
+    text::words(name).into_iter().map(|word| word.text).collect::<Vec<_>>().join("_")
+}
+
+/// Parts a key from its value in the dictionary of known values.
+pub(crate) const KNOWN_SEPARATOR: char = '\u{1f}';
+/// Longer values are sentences, which nobody types.
+const LONGEST_KNOWN: usize = 40;
+
+fn known(stored: &Stored, card: &Card) -> Vec<String> {
+    let values = card.values.iter().map(|value| (value.key.as_str(), value.value.as_str()));
+    let all = values.chain([("brand", stored.product.brand.trim())]).filter(|(_, value)| (1..=LONGEST_KNOWN).contains(&value.len()));
+    all.map(|(key, value)| format!("{key}{KNOWN_SEPARATOR}{value}")).collect()
 }
 
 pub(crate) fn document(fields: &Fields, stored: &Stored) -> Result<TantivyDocument, Error> {
@@ -104,6 +136,9 @@ pub(crate) fn document(fields: &Fields, stored: &Stored) -> Result<TantivyDocume
     document.add_text(fields.codes, codes(stored));
     document.add_text(fields.words, text::surfaces(&format!("{} {} {}", product.brand, product.title, product.category_path.join(" "))));
     let card = card(stored);
+    for known in known(stored, &card) {
+        document.add_text(fields.known, known);
+    }
     add_columns(fields, &mut document, stored, &card)?;
     document.add_bytes(fields.card, &card.encode_to_vec());
     Ok(document)
@@ -122,10 +157,16 @@ fn add_columns(fields: &Fields, document: &mut TantivyDocument, stored: &Stored,
         let Some(price) = &variant.price else { continue };
         let available = u64::from(stored.stock_of(&variant.variant_id).available > 0);
         document.add_u64(fields.variants, u64::try_from(price.amount_minor).unwrap_or_default() << 1 | available);
+        if card.values.iter().any(|value| value.option) {
+            document.add_u64(fields.options, 0);
+        }
+        for option in &variant.options {
+            document.add_u64(fields.options, value_hash(&option_key(&option.name), &option.value));
+        }
     }
     let currency = stored.priced().first().and_then(|variant| variant.price.as_ref()).map(|price| price.currency.clone()).unwrap_or_default();
     document.add_u64(fields.currency, text::hash(&currency));
-    for value in &card.values {
+    for value in card.values.iter().filter(|value| !value.option) {
         document.add_u64(fields.values, value_hash(&value.key, &value.value));
     }
     document.add_u64(fields.listed, stored.listed_at.and_then(|time| u64::try_from(time.timestamp()).ok()).unwrap_or_default());

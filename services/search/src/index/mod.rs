@@ -8,7 +8,7 @@ pub(crate) mod home;
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, NumericOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions};
 
 /// Raised when documents change shape; an index of another shape is built anew.
-pub(crate) const SHAPE: u32 = 2;
+pub(crate) const SHAPE: u32 = 3;
 
 /// The fields of a document. Text fields hold what `text` made of it, separated by spaces.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub(crate) struct Fields {
     pub(crate) codes: Field,
     /// Words as written, to complete and correct what is typed.
     pub(crate) words: Field,
+    /// Brands and the values of attributes and options with their keys, to know them in queries.
+    pub(crate) known: Field,
     /// Hashes of the ids of the category and all above it.
     pub(crate) categories: Field,
     /// The hash of the tenant's id.
@@ -39,6 +41,7 @@ pub(crate) struct Fields {
     variants: Field,
     currency: Field,
     values: Field,
+    options: Field,
     listed: Field,
     id_high: Field,
     id_low: Field,
@@ -54,6 +57,8 @@ pub(crate) mod column {
     pub(crate) const CURRENCY: &str = "currency";
     /// One for each facet value: the attribute's key in the upper bits, key and value in the lower ones.
     pub(crate) const VALUES: &str = "values";
+    /// The same of the options of each variant, in the order of `VARIANTS`; zero stands before those of each.
+    pub(crate) const OPTIONS: &str = "options";
     /// Seconds since the epoch.
     pub(crate) const LISTED: &str = "listed";
     pub(crate) const ID_HIGH: &str = "id_high";
@@ -77,6 +82,7 @@ impl Fields {
         let grams = schema.add_text_field("grams", listed_words());
         let codes = schema.add_text_field("codes", listed_words());
         let words = schema.add_text_field("words", listed_words());
+        let known = schema.add_text_field("known", listed_as_they_are());
         let categories = schema.add_u64_field(column::CATEGORIES, INDEXED | FAST);
         let seller = schema.add_u64_field(column::SELLER, INDEXED | FAST);
         let card = schema.add_bytes_field("card", STORED);
@@ -84,6 +90,7 @@ impl Fields {
         let variants = schema.add_u64_field(column::VARIANTS, fast.clone());
         let currency = schema.add_u64_field(column::CURRENCY, fast.clone());
         let values = schema.add_u64_field(column::VALUES, fast.clone());
+        let options = schema.add_u64_field(column::OPTIONS, fast.clone());
         let listed = schema.add_u64_field(column::LISTED, fast.clone());
         let id_high = schema.add_u64_field(column::ID_HIGH, fast.clone());
         let id_low = schema.add_u64_field(column::ID_LOW, fast);
@@ -98,6 +105,7 @@ impl Fields {
             grams,
             codes,
             words,
+            known,
             categories,
             seller,
             card,
@@ -105,6 +113,7 @@ impl Fields {
             variants,
             currency,
             values,
+            options,
             listed,
             id_high,
             id_low,
@@ -115,5 +124,11 @@ impl Fields {
 /// Words that are there or not; how often does not matter.
 fn listed_words() -> TextOptions {
     let indexing = TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(IndexRecordOption::Basic).set_fieldnorms(false);
+    TextOptions::default().set_indexing_options(indexing)
+}
+
+/// Whole values, whatever spaces they have.
+fn listed_as_they_are() -> TextOptions {
+    let indexing = TextFieldIndexing::default().set_tokenizer("raw").set_index_option(IndexRecordOption::Basic).set_fieldnorms(false);
     TextOptions::default().set_indexing_options(indexing)
 }

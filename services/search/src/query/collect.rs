@@ -60,7 +60,18 @@ pub(crate) struct Collect {
     pub(crate) unit: u64,
 }
 
+impl Weights {
+    /// The words alone decide.
+    pub(crate) const NONE: Self = Self { out_of_stock: 1.0, freshness: 0.0, fresh_seconds: 1.0, now: 0 };
+}
+
 impl Collect {
+    /// All matches, whatever their price, the best words first.
+    pub(crate) fn everything() -> Self {
+        let filters = Filters::default();
+        Self { filters, sort: Sort::Relevance, limit: 0, after: None, facets: false, weights: Weights::NONE, currency: 0, unit: 1 }
+    }
+
     /// As many as will be compared, from the first; the page is cut afterwards.
     pub(crate) fn with_candidates(self) -> Self {
         Self { limit: COMPARED + self.limit, after: None, ..self }
@@ -91,6 +102,11 @@ impl Ord for Found {
 }
 
 impl Found {
+    /// A listing that was not searched for.
+    pub(crate) const fn at(address: DocAddress) -> Self {
+        Self { key: 0, id: 0, address, text: 0.0, availability: 1.0, freshness: 1.0 }
+    }
+
     pub(crate) fn score(&self) -> f64 {
         f64::from(self.text) * self.factor()
     }
@@ -175,6 +191,7 @@ pub(crate) struct Segment {
     variants: Column<u64>,
     currency: Column<u64>,
     values: Column<u64>,
+    options: Column<u64>,
     listed: Column<u64>,
     id_high: Column<u64>,
     id_low: Column<u64>,
@@ -183,6 +200,8 @@ pub(crate) struct Segment {
     total: u64,
     counts: Counts,
     price_edges: [u64; PRICE_EDGES.len()],
+    offers: Offers,
+    seen_values: Vec<u64>,
 }
 
 impl Collector for Collect {
@@ -199,6 +218,7 @@ impl Collector for Collect {
             variants: columns.u64(column::VARIANTS)?,
             currency: columns.u64(column::CURRENCY)?,
             values: columns.u64(column::VALUES)?,
+            options: columns.u64(column::OPTIONS)?,
             listed: columns.u64(column::LISTED)?,
             id_high: columns.u64(column::ID_HIGH)?,
             id_low: columns.u64(column::ID_LOW)?,
@@ -207,6 +227,8 @@ impl Collector for Collect {
             total: 0,
             counts: Counts::default(),
             price_edges: PRICE_EDGES.map(|edge| edge.saturating_mul(self.unit)),
+            offers: Offers::default(),
+            seen_values: Vec::new(),
             collect: self.clone(),
         })
     }
@@ -229,16 +251,31 @@ impl Collector for Collect {
     }
 }
 
-/// What the variants of one document say about price and stock.
+/// What one variant says: which filters it fails beside those its listing fails, price and stock.
+#[derive(Debug, Clone, Copy)]
+struct Offer {
+    failing: u64,
+    /// The highest when it has none in the currency asked for.
+    price: u64,
+    counted: bool,
+    available: bool,
+}
+
+/// The variants of one listing, kept from listing to listing so that nothing is allocated for each.
+#[derive(Debug, Default)]
 struct Offers {
+    each: Vec<Offer>,
+    /// Values of options, with the place of the variant that has them.
+    options: Vec<(u64, usize)>,
     cheapest: u64,
     available: bool,
-    /// Some variant costs what was asked.
-    in_range: bool,
-    /// Some available variant does.
-    in_range_available: bool,
-    /// Bits of the price buckets some variant lies in.
-    buckets: u32,
+}
+
+impl Offers {
+    /// Whether some variant passes every filter but for those of `dimension`.
+    fn pass_but_for(&self, dimension: u64) -> bool {
+        self.each.iter().any(|offer| offer.failing & !dimension == 0)
+    }
 }
 
 impl SegmentCollector for Segment {
@@ -246,15 +283,16 @@ impl SegmentCollector for Segment {
 
     fn collect(&mut self, doc: DocId, score: Score) {
         self.seen += 1;
-        let offers = self.offers(doc);
-        let failing = self.failing(doc, &offers);
+        let mut offers = std::mem::take(&mut self.offers);
+        self.read_offers(doc, &mut offers);
         if self.collect.facets {
-            self.count(doc, failing, &offers);
+            self.count(doc, &offers);
         }
-        if failing == 0 {
+        if offers.pass_but_for(0) {
             self.total += 1;
             self.keep(doc, score, &offers);
         }
+        self.offers = offers;
     }
 
     fn harvest(self) -> Collected {
@@ -263,25 +301,44 @@ impl SegmentCollector for Segment {
 }
 
 impl Segment {
-    fn offers(&self, doc: DocId) -> Offers {
-        let counted = self.currency.first(doc) == Some(self.collect.currency);
-        let (from, to) = self.collect.filters.price.unwrap_or((0, u64::MAX));
-        let mut offers = Offers { cheapest: u64::MAX, available: false, in_range: false, in_range_available: false, buckets: 0 };
-        for variant in self.variants.values_for_doc(doc) {
-            let (price, available) = (variant >> 1, variant & 1 == 1);
-            let in_range = counted && (from..=to).contains(&price);
-            offers.cheapest = offers.cheapest.min(price);
-            offers.available |= available;
-            offers.in_range |= in_range;
-            offers.in_range_available |= in_range && available;
-            if counted && self.collect.facets {
-                offers.buckets |= 1 << self.price_edges.partition_point(|edge| *edge <= price);
+    fn read_offers(&self, doc: DocId, offers: &mut Offers) {
+        let filters = &self.collect.filters;
+        offers.each.clear();
+        offers.options.clear();
+        (offers.cheapest, offers.available) = (u64::MAX, false);
+        let wanted = !filters.attributes.is_empty() || self.collect.facets;
+        if wanted {
+            // Zero stands before the options of each variant.
+            let mut variant = 0;
+            for option in self.options.values_for_doc(doc) {
+                if option == 0 {
+                    variant += 1;
+                } else {
+                    offers.options.push((option, variant - 1));
+                }
             }
         }
-        offers
+        let failing = self.failing(doc);
+        let lacking = self.lacking(doc);
+        let counted = self.currency.first(doc) == Some(self.collect.currency);
+        let (from, to) = filters.price.unwrap_or((0, u64::MAX));
+        for (place, variant) in self.variants.values_for_doc(doc).enumerate() {
+            let (price, available) = (variant >> 1, variant & 1 == 1);
+            let mut failing = failing | self.lacked_by(lacking, place, &offers.options);
+            if filters.price.is_some() && !(counted && (from..=to).contains(&price)) {
+                failing |= PRICE;
+            }
+            if filters.available_only && !available {
+                failing |= AVAILABILITY;
+            }
+            offers.cheapest = offers.cheapest.min(price);
+            offers.available |= available;
+            offers.each.push(Offer { failing, price, counted, available });
+        }
     }
 
-    fn failing(&self, doc: DocId, offers: &Offers) -> u64 {
+    /// The filters that the listing fails whatever its variants.
+    fn failing(&self, doc: DocId) -> u64 {
         let filters = &self.collect.filters;
         let mut failing = 0;
         if !filters.brands.is_empty() && !self.brand.first(doc).is_some_and(|brand| filters.brands.contains(&brand)) {
@@ -290,53 +347,86 @@ impl Segment {
         if !filters.sellers.is_empty() && !self.seller.first(doc).is_some_and(|seller| filters.sellers.contains(&seller)) {
             failing |= SELLER;
         }
-        let available_fails = filters.available_only && !offers.available;
-        if available_fails {
-            failing |= AVAILABILITY;
-        }
-        // A variant in the range that is sold out and an available one outside it do not make one that is both.
-        let priced = offers.in_range_available || (offers.in_range && (!filters.available_only || available_fails));
-        if filters.price.is_some() && !priced {
-            failing |= PRICE;
-        }
-        for (place, (_, wanted)) in filters.attributes.iter().enumerate() {
-            if !self.values.values_for_doc(doc).any(|value| wanted.contains(&value)) {
-                failing |= ATTRIBUTE << place;
-            }
-        }
         failing
     }
 
-    fn count(&mut self, doc: DocId, failing: u64, offers: &Offers) {
+    /// The attribute filters that no attribute of the listing meets: a variant's options must.
+    fn lacking(&self, doc: DocId) -> u64 {
+        let mut lacking = 0;
+        for (place, (_, wanted)) in self.collect.filters.attributes.iter().enumerate() {
+            if !self.values.values_for_doc(doc).any(|value| wanted.contains(&value)) {
+                lacking |= ATTRIBUTE << place;
+            }
+        }
+        lacking
+    }
+
+    fn lacked_by(&self, lacking: u64, variant: usize, options: &[(u64, usize)]) -> u64 {
+        let mut lacked = lacking;
+        if lacking != 0 {
+            for (place, (_, wanted)) in self.collect.filters.attributes.iter().enumerate() {
+                if options.iter().any(|(option, of)| *of == variant && wanted.contains(option)) {
+                    lacked &= !(ATTRIBUTE << place);
+                }
+            }
+        }
+        lacked
+    }
+
+    fn count(&mut self, doc: DocId, offers: &Offers) {
         // Two failed filters: no single facet value would show it.
-        if failing & failing.wrapping_sub(1) != 0 {
+        if !offers.each.iter().any(|offer| offer.failing & offer.failing.wrapping_sub(1) == 0) {
             return;
         }
         let sample = DocAddress::new(self.ordinal, doc);
-        let but_for = |dimension: u64| failing & !dimension == 0;
-        if but_for(BRAND) {
+        let passes = offers.pass_but_for(0);
+        if passes || offers.pass_but_for(BRAND) {
             self.brand.first(doc).into_iter().for_each(|brand| self.counts.brands.tally(brand, sample));
         }
-        if but_for(SELLER) {
+        if passes || offers.pass_but_for(SELLER) {
             self.seller.first(doc).into_iter().for_each(|seller| self.counts.sellers.tally(seller, sample));
         }
-        if failing == 0 {
+        if passes {
             self.categories.values_for_doc(doc).for_each(|category| self.counts.categories.tally(category, sample));
         }
-        if but_for(AVAILABILITY) && offers.available {
+        if offers.each.iter().any(|offer| offer.available && offer.failing & !AVAILABILITY == 0) {
             self.counts.available += 1;
         }
-        if but_for(PRICE) {
-            for (bucket, count) in self.counts.prices.iter_mut().enumerate() {
-                *count += u64::from(offers.buckets >> bucket & 1);
-            }
+        let mut buckets = 0_u32;
+        for offer in offers.each.iter().filter(|offer| offer.counted && offer.failing & !PRICE == 0) {
+            buckets |= 1 << self.price_edges.partition_point(|edge| *edge <= offer.price);
         }
+        for (bucket, count) in self.counts.prices.iter_mut().enumerate() {
+            *count += u64::from(buckets >> bucket & 1);
+        }
+        self.count_values(doc, offers, sample);
+    }
+
+    /// A value is counted once for a listing that has it, as an attribute of its own or an option of a variant that would be found.
+    fn count_values(&mut self, doc: DocId, offers: &Offers, sample: DocAddress) {
+        self.seen_values.clear();
         for value in self.values.values_for_doc(doc) {
-            let place = self.collect.filters.attributes.iter().position(|(key, _)| *key == key_of(value));
-            if place.map_or(failing == 0, |place| but_for(ATTRIBUTE << place)) {
-                self.counts.values.tally(value, sample);
+            if offers.pass_but_for(self.dimension_of(value)) {
+                self.seen_values.push(value);
             }
         }
+        for (value, variant) in &offers.options {
+            let dimension = self.dimension_of(*value);
+            if offers.each.get(*variant).is_some_and(|offer| offer.failing & !dimension == 0) {
+                self.seen_values.push(*value);
+            }
+        }
+        self.seen_values.sort_unstable();
+        self.seen_values.dedup();
+        for value in &self.seen_values {
+            self.counts.values.tally(*value, sample);
+        }
+    }
+
+    /// The filter that a value belongs to; none is zero.
+    fn dimension_of(&self, value: u64) -> u64 {
+        let place = self.collect.filters.attributes.iter().position(|(key, _)| *key == key_of(value));
+        place.map_or(0, |place| ATTRIBUTE << place)
     }
 
     fn keep(&mut self, doc: DocId, score: Score, offers: &Offers) {

@@ -5,10 +5,12 @@
 pub(crate) mod collect;
 pub(crate) mod cursor;
 pub(crate) mod facets;
+pub(crate) mod known;
 pub(crate) mod lexicon;
 pub(crate) mod plan;
 pub(crate) mod profile;
 pub(crate) mod rank;
+pub(crate) mod same;
 pub(crate) mod spelling;
 pub(crate) mod walk;
 pub(crate) mod wishes;

@@ -7,6 +7,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
 use super::lexicon::inverse_frequency;
+use super::profile;
 use super::spelling::Spelling;
 use crate::index::Fields;
 use crate::text::{self, Word, noun};
@@ -23,6 +24,8 @@ const CORRECTION: f32 = 0.5;
 /// Added when the words stand together in the name, and when the query names what the thing is.
 const PHRASE: f32 = 0.5;
 const HEAD: f32 = 3.0;
+/// Added for a model number in a wordy query.
+const MODEL: f32 = 3.0;
 
 /// How much a guess counts of what the word itself would.
 const GUESS_MASS: f64 = 0.3;
@@ -33,6 +36,7 @@ const CODE_WORDS: usize = 3;
 const COMPLETIONS: usize = 12;
 const CORRECTIONS: usize = 3;
 const SHORTEST_COMPLETED: usize = 3;
+const SHORTEST_DIVIDED: usize = 7;
 
 /// The operator's synonyms: the stems of the term → what is searched for as well.
 pub(crate) type Synonyms = BTreeMap<String, Vec<String>>;
@@ -86,7 +90,8 @@ impl Reader<'_> {
                 None => clauses.push(clause),
             }
         }
-        let extras = self.phrase(&words).into_iter().chain(self.head(query, clauses.len())).collect();
+        let models = if clauses.len() > LONGEST_KIND { self.models(&words) } else { Vec::new() };
+        let extras = self.phrase(&words).into_iter().chain(self.head(query, clauses.len())).chain(models).collect();
         Plan { clauses, extras }
     }
 
@@ -106,6 +111,7 @@ impl Reader<'_> {
             let Some(part) = first.checked_add(count).and_then(|end| words.get(first..end)) else { continue };
             self.synonyms_of(part, &mut ways);
         }
+        self.divided(word, &mut ways);
         let mut corrected = None;
         let mut certainty = 1.0;
         if ways.queries.is_empty() {
@@ -201,6 +207,15 @@ impl Reader<'_> {
         }
     }
 
+    /// A word that listings write as two as well: "antivirus" is "anti-virus".
+    fn divided(&self, word: &Word, ways: &mut Ways) {
+        let whole = !ways.queries.is_empty() && word.text.len() >= SHORTEST_DIVIDED && word.text.bytes().all(|b| b.is_ascii_alphabetic());
+        if let Some((first, second)) = self.spelling.apart(&word.text).filter(|_| whole) {
+            let terms = [first, second].map(|part| Term::from_field_text(self.fields.name, &text::stem(part)));
+            ways.push(Some(boosted(Box::new(PhraseQuery::new(terms.to_vec())), TOGETHER)), 0);
+        }
+    }
+
     fn synonyms_of(&self, part: &[Word], ways: &mut Ways) {
         let term = part.iter().map(|word| text::stem(&word.text)).collect::<Vec<_>>().join(" ");
         for synonym in self.synonyms.get(&term).map(Vec::as_slice).unwrap_or_default() {
@@ -217,6 +232,15 @@ impl Reader<'_> {
         distinct.dedup();
         let told = (2..=LONGEST_PHRASE).contains(&stems.len()) && distinct.len() == stems.len();
         told.then(|| boosted(Box::new(PhraseQuery::new(stems)), PHRASE))
+    }
+
+    /// What has a model number of the query is worth comparing, however little else it has.
+    fn models(&self, words: &[Word]) -> Vec<Box<dyn Query>> {
+        let mut models = Ways::default();
+        for word in words.iter().filter(|word| profile::is_model(&word.text)) {
+            text::code(std::slice::from_ref(word)).iter().for_each(|code| self.term(self.fields.codes, code, MODEL, &mut models));
+        }
+        models.queries
     }
 
     /// "laptop case" asks for cases.

@@ -3,7 +3,7 @@
 use super::lexicon::Lexicon;
 use crate::index::document::Card;
 use crate::text::letters::{Gram, grams, squeezed};
-use crate::text::{self, units};
+use crate::text::{self, noun, units};
 
 /// Longer numbers are model numbers, not sizes or versions.
 const LONGEST_NUMBER: usize = 6;
@@ -32,6 +32,9 @@ const QUALIFIERS: [&str; 17] = [
     "case",
     "bundle",
 ];
+
+/// What things are made for, each with its names.
+const PLATFORMS: [&[&str]; 3] = [&["mac", "macintosh", "osx", "macos"], &["win", "windows", "pc", "vista", "xp"], &["linux"]];
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stem {
@@ -63,6 +66,10 @@ pub(crate) struct Profile {
     pub(crate) brand: Vec<u64>,
     pub(crate) qualifiers: Vec<u64>,
     pub(crate) squeezed: Box<str>,
+    /// Bits of the platforms it names.
+    pub(crate) platforms: u8,
+    /// The hash of what it says the thing is.
+    pub(crate) head: Option<u64>,
 }
 
 impl Profile {
@@ -82,7 +89,7 @@ impl Profile {
         let all_codes = text::codes(name);
         let mut codes: Vec<u64> = all_codes.iter().filter(|code| is_long(code)).map(|code| text::hash(code)).collect();
         codes.sort_unstable();
-        let whole = words.iter().filter(|word| is_mixed(&word.text) || is_digits(&word.text));
+        let whole = words.iter().filter(|word| is_model(&word.text));
         let qualifying = QUALIFIERS.iter().filter(|qualifier| words.iter().any(|word| word.text == **qualifier));
         Self {
             rarity: stems.iter().map(|stem| stem.rarity).sum(),
@@ -94,6 +101,8 @@ impl Profile {
             brand: text::words(brand).iter().map(|word| text::hash(&text::stem(&word.text))).collect(),
             qualifiers: qualifying.map(|qualifier| text::hash(qualifier)).collect(),
             squeezed: squeezed(name).into(),
+            platforms: words.iter().map(|word| platform(&word.text)).fold(0, |platforms, one| platforms | one),
+            head: noun::head(name).map(|head| text::hash(&head)),
             stems,
             grams,
             codes,
@@ -109,11 +118,20 @@ impl Profile {
     }
 }
 
+fn platform(word: &str) -> u8 {
+    PLATFORMS.iter().zip(0..).find(|(names, _)| names.contains(&word)).map_or(0, |(_, bit)| 1 << bit)
+}
+
 fn stem(word: &str, lexicon: &Lexicon) -> Stem {
     let stem = text::stem(word);
     let hash = text::hash(&stem);
     let number = stem.len() <= LONGEST_NUMBER && stem.starts_with(|c: char| c.is_ascii_digit());
     Stem { hash, rarity: lexicon.of_stem(hash), number, text: stem.into() }
+}
+
+/// A word that is a model number as it stands.
+pub(crate) fn is_model(word: &str) -> bool {
+    is_mixed(word) || is_digits(word)
 }
 
 fn is_long(code: &str) -> bool {

@@ -18,6 +18,9 @@ const LIFT: f64 = 10.0;
 const KINDRED: f64 = 0.7;
 const SHORTEST_KINDRED: usize = 4;
 
+/// How many things are compared.
+pub(crate) const PARTS: usize = 20;
+
 /// What a candidate has in common with the query, each about between 0 and 1.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Likeness {
@@ -48,25 +51,37 @@ pub(crate) struct Likeness {
     /// What the name has written together.
     pub(crate) inside: f64,
     pub(crate) length: f64,
+    /// Words that make the query another thing.
+    pub(crate) unqualified: f64,
+    /// Both are for a platform and for none in common.
+    pub(crate) other_platform: f64,
+    /// The query has the name's brand.
+    pub(crate) same_brand: f64,
+    /// Both say that they are the same kind of thing.
+    pub(crate) same_head: f64,
 }
 
 const WEIGHTS: Likeness = Likeness {
-    text: 2.3,
-    of_query: 3.3,
-    of_name: 1.1,
-    of_query_letters: 4.0,
-    of_name_letters: 1.5,
-    letters: 2.9,
-    codes: 4.5,
-    other_code: -1.8,
-    other_measures: -0.75,
-    other_brand: -0.85,
-    query_numbers: -1.7,
-    name_numbers: -1.0,
-    described: 5.9,
-    qualified: -1.1,
-    inside: 6.0,
-    length: 1.5,
+    text: 1.7,
+    of_query: 5.3,
+    of_name: 2.1,
+    of_query_letters: 2.2,
+    of_name_letters: -1.6,
+    letters: 7.3,
+    codes: 5.2,
+    other_code: -1.6,
+    other_measures: -0.7,
+    other_brand: 0.3,
+    query_numbers: -3.8,
+    name_numbers: -1.25,
+    described: 9.0,
+    qualified: -1.6,
+    inside: 10.5,
+    length: 2.0,
+    unqualified: 0.2,
+    other_platform: -7.0,
+    same_brand: 3.3,
+    same_head: -0.2,
 };
 
 impl Likeness {
@@ -94,6 +109,10 @@ impl Likeness {
         like.compare_codes(query, name);
         like.other_brand = f64::from(!name.brand.is_empty() && !name.brand.iter().any(|brand| query.has_stem(*brand)));
         like.other_measures = contradictions(query, name);
+        like.unqualified = counted(query.qualifiers.iter().filter(|qualifier| !name.qualifiers.contains(qualifier)).count());
+        like.other_platform = f64::from(query.platforms != 0 && name.platforms != 0 && query.platforms & name.platforms == 0);
+        like.same_brand = f64::from(!name.brand.is_empty() && name.brand.iter().all(|brand| query.has_stem(*brand)));
+        like.same_head = f64::from(query.head.is_some() && query.head == name.head);
         like.qualified = counted(name.qualifiers.iter().filter(|qualifier| !query.qualifiers.contains(qualifier)).count());
         like
     }
@@ -129,7 +148,7 @@ impl Likeness {
         parts.iter().zip(WEIGHTS.parts()).map(|((_, value), (_, weight))| value * weight).sum()
     }
 
-    pub(crate) const fn parts(&self) -> [(&'static str, f64); 16] {
+    pub(crate) const fn parts(&self) -> [(&'static str, f64); PARTS] {
         [
             ("text", self.text),
             ("words of the query", self.of_query),
@@ -147,6 +166,10 @@ impl Likeness {
             ("another kind", self.qualified),
             ("written together", self.inside),
             ("length", self.length),
+            ("not that kind", self.unqualified),
+            ("another platform", self.other_platform),
+            ("brand", self.same_brand),
+            ("kind", self.same_head),
         ]
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tantivy::Searcher;
 use tantivy::schema::Field;
 
+use super::known::Known;
 use super::lexicon::Lexicon;
 use crate::error::Error;
 use crate::index::Fields;
@@ -21,11 +22,12 @@ const SHORTEST_PART: usize = 3;
 pub(crate) struct Vocabulary {
     pub(crate) spelling: Spelling,
     pub(crate) lexicon: Lexicon,
+    pub(crate) known: Known,
 }
 
 impl Vocabulary {
     pub(crate) fn of(searcher: &Searcher, fields: &Fields) -> Result<Self, Error> {
-        Ok(Self { spelling: Spelling::of(searcher, fields.words)?, lexicon: Lexicon::of(searcher, fields)? })
+        Ok(Self { spelling: Spelling::of(searcher, fields.words)?, lexicon: Lexicon::of(searcher, fields)?, known: Known::of(searcher, fields)? })
     }
 }
 

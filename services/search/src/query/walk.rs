@@ -45,9 +45,26 @@ pub(crate) struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Asks for ever fewer of the words until something is found, and not hardly any while fewer of them may find more. Or only for
+    /// as few as an earlier page did, told by its step.
+    pub(crate) fn relaxing(&self, collect: &Collect, as_in: Option<u32>) -> Result<(u32, Walked), Error> {
+        let shares = self.plan.shares();
+        if let Some((step, share)) = as_in.and_then(|step| Some((step, shares.get(usize::try_from(step).ok()?)?))) {
+            return Ok((step, self.collect(*share, collect)?));
+        }
+        let mut found = (0, Walked::default());
+        for (step, share) in (0..).zip(&shares) {
+            if found.1.found.total > 0 && (found.1.found.seen >= HARDLY_ANY || *share <= 0.0) {
+                break;
+            }
+            found = (step, self.collect(*share, collect)?);
+        }
+        Ok(found)
+    }
+
     /// The listings that have at least `share` of the weight that the best of them has. When all of it is asked for and hardly any
     /// listing has it, those that have some of it follow.
-    pub(crate) fn collect(&self, share: f64, collect: &Collect) -> Result<Walked, Error> {
+    fn collect(&self, share: f64, collect: &Collect) -> Result<Walked, Error> {
         let mut share = share;
         if share >= 1.0 - ALMOST {
             let found = self.searcher.search(&*self.plan.strict(self.conditions), collect)?;

@@ -1,9 +1,11 @@
-//! What a buyer says about price, stock and order among the words: "wireless headphones under $50 in stock". Pure.
+//! What a buyer says about price, stock, brand, choices and order among the words: "red headphones from Sony under $50 in stock". Pure.
 
 use kit_core::{Currency, Money};
 
+use super::known::{Choice, Known};
+
 /// What was meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wish {
     AtMost(i64),
     AtLeast(i64),
@@ -11,6 +13,8 @@ pub(crate) enum Wish {
     InStock,
     Cheapest,
     Newest,
+    Brand(String),
+    Choice(Choice),
 }
 
 /// A wish and the words that said it.
@@ -26,6 +30,13 @@ const UPPER: [&str; 12] =
 const LOWER: [&str; 6] = ["no less than", "more than", "at least", "over", "above", ">"];
 const IN_STOCK: [&str; 3] = ["in stock", "available now", "available today"];
 const CURRENCY_WORDS: [&str; 5] = ["dollars", "dollar", "bucks", "usd", "eur"];
+/// Words before a brand.
+const MAKERS: [&str; 4] = ["made by", "from", "by", "brand"];
+/// The most words a brand or a choice has, with its key.
+const LONGEST_NAME: usize = 4;
+/// Longer queries are names of things, in which a colour is part of the name.
+const LONGEST_DESCRIPTION: usize = 5;
+
 /// Signs that stand before or behind an amount.
 const SIGNS: [char; 3] = ['$', '€', '£'];
 
@@ -37,7 +48,7 @@ struct Amount {
 }
 
 /// Takes the wishes out of a query: the words that remain, and what was said.
-pub(crate) fn read(query: &str, currency: Currency) -> (String, Vec<Said>) {
+pub(crate) fn read(query: &str, currency: Currency, known: &Known) -> (String, Vec<Said>) {
     let words: Vec<&str> = query.split_whitespace().collect();
     let mut rest: Vec<&str> = Vec::new();
     let mut said: Vec<Said> = Vec::new();
@@ -54,7 +65,38 @@ pub(crate) fn read(query: &str, currency: Currency) -> (String, Vec<Said>) {
             }
         }
     }
+    choices(&mut rest, &mut said, known);
     (rest.join(" "), said)
+}
+
+/// Takes brands and choices out of the words that remain of a short query. A choice that says not what it is ("red") must leave
+/// something that has it.
+fn choices(rest: &mut Vec<&str>, said: &mut Vec<Said>, known: &Known) {
+    let mut place = 0;
+    while place < rest.len() && rest.len() <= LONGEST_DESCRIPTION {
+        let ahead = rest.get(place..).unwrap_or_default();
+        let Some((wish, taken)) = made_by(ahead, known).or_else(|| choice(ahead, rest.len(), known)) else {
+            place += 1;
+            continue;
+        };
+        let words = rest.drain(place..place + taken).collect::<Vec<_>>().join(" ");
+        said.push(Said { wish, words });
+    }
+}
+
+fn made_by(words: &[&str], known: &Known) -> Option<(Wish, usize)> {
+    let opened = MAKERS.iter().find_map(|phrase| begins(words, phrase))?;
+    let named = |count: usize| known.brand(words.get(opened..opened + count)?).map(|brand| (Wish::Brand(brand.to_owned()), opened + count));
+    (1..=LONGEST_NAME).rev().find_map(named)
+}
+
+fn choice(words: &[&str], of: usize, known: &Known) -> Option<(Wish, usize)> {
+    let said = |count: usize| {
+        let words = words.get(..count)?;
+        let choice = known.named(words).or_else(|| known.plain(words).filter(|_| count < of))?;
+        Some((Wish::Choice(choice.clone()), count))
+    };
+    (1..=LONGEST_NAME).rev().find_map(said)
 }
 
 /// The wish that these words begin with, and how many of them say it.
@@ -129,7 +171,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn wishes(query: &str) -> (String, Vec<Wish>) {
-        let (rest, said) = read(query, Currency::USD);
+        let mut known = Known::default();
+        for (key, value) in [("brand", "Sony"), ("brand", "Red Bull"), ("color", "Red"), ("color", "Light Blue"), ("size", "M"), ("size", "XL")] {
+            known.add(key, value, 1);
+        }
+        let (rest, said) = read(query, Currency::USD, &known);
         (rest, said.into_iter().map(|said| said.wish).collect())
     }
 
@@ -154,6 +200,24 @@ mod tests {
     }
 
     #[test]
+    fn brands_and_choices_are_known_from_the_listings() {
+        let brand = |name: &str| Wish::Brand(name.to_owned());
+        let choice = |key: &str, value: &str| Wish::Choice(Choice { key: key.to_owned(), value: value.to_owned() });
+        for (query, rest, said) in [
+            ("headphones from sony", "headphones", vec![brand("Sony")]),
+            ("red shirt", "shirt", vec![choice("color", "Red")]),
+            ("light blue shirt xl", "shirt", vec![choice("color", "Light Blue"), choice("size", "XL")]),
+            ("shirt size m by sony under $20", "shirt", vec![Wish::AtMost(2_000), choice("size", "M"), brand("Sony")]),
+            ("drinks by red bull", "drinks", vec![brand("Red Bull")]),
+        ] {
+            assert_eq!(wishes(query), (rest.to_owned(), said), "{query}");
+        }
+        for query in ["red", "galaxy m", "letters from home", "sony turntable with red tone arm and lamp"] {
+            assert_eq!(wishes(query), (query.to_owned(), vec![]), "{query}");
+        }
+    }
+
+    #[test]
     fn words_that_are_no_wishes_stay_words() {
         for query in [
             "under 13 soccer ball",
@@ -163,7 +227,7 @@ mod tests {
             "up to date",
             "lamp under €50",
             "cheapest",
-            "from sony",
+            "from home",
             "5 to 7 ports",
             "in",
         ] {
@@ -174,7 +238,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_word_is_lost(query in "(under|over|\\$|[0-9]{1,4}|to|and|in stock|lamp| ){0,12}") {
-            let (rest, said) = read(&query, Currency::USD);
+            let (rest, said) = read(&query, Currency::USD, &Known::default());
             let kept = rest.split_whitespace().count() + said.iter().map(|said| said.words.split_whitespace().count()).sum::<usize>();
             prop_assert_eq!(kept, query.split_whitespace().count());
         }
