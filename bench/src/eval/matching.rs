@@ -39,26 +39,27 @@ pub(super) async fn run(folder: &Path, http: &Http, operator: &Caller) -> anyhow
     for pairing in PAIRINGS {
         let here = Shop::fill(http, operator, pairing.from, &data::feed(folder, pairing.from)?).await?;
         let there = Shop::fill(http, operator, pairing.to, &data::feed(folder, pairing.to)?).await?;
-        let accepted = matches(http, &here, &there, None).await?;
-        let every = matches(http, &here, &there, Some(0.0)).await?;
+        let least = there.least_certainty(http, &here).await?;
+        let every = matches(http, &here, &there).await?;
         let parts = data::pairs(folder, &pairing)?;
         for part in &parts {
-            report(&pairing, part, &accepted, &every);
+            report(&pairing, part, &every, least);
         }
         if parts.len() > 1 {
             let pairs = parts.into_iter().flat_map(|part| part.pairs).collect();
-            report(&pairing, &data::Pairs { part: "all parts".to_owned(), pairs }, &accepted, &every);
+            report(&pairing, &data::Pairs { part: "all parts".to_owned(), pairs }, &every, least);
         }
     }
     println!("{DEFINITIONS}");
     Ok(())
 }
 
-fn report(pairing: &Pairing, part: &data::Pairs, accepted: &[Match], every: &[Match]) {
+fn report(pairing: &Pairing, part: &data::Pairs, every: &[Match], least: f64) {
+    let accepted: Vec<&Match> = every.iter().filter(|one| one.certainty >= least).collect();
     let known: BTreeSet<(&str, &str)> = part.pairs.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
     let rows: (BTreeSet<&str>, BTreeSet<&str>) = known.iter().copied().unzip();
     let is_right = |one: &&Match| known.contains(&(one.from.as_str(), one.to.as_str()));
-    let right = accepted.iter().filter(is_right).count();
+    let right = accepted.iter().filter(|one| is_right(one)).count();
     let judged = accepted.iter().filter(|one| rows.0.contains(one.from.as_str()) || rows.1.contains(one.to.as_str())).count();
     let (precision, recall, mean) = f1(right, judged, known.len());
     let share = share(&part.part);
@@ -87,13 +88,13 @@ fn report(pairing: &Pairing, part: &data::Pairs, accepted: &[Match], every: &[Ma
     );
 }
 
-/// What one shop has that is the same in the other; without `least`, as sure as the market asks.
-async fn matches(http: &Http, here: &Shop, there: &Shop, least: Option<f64>) -> anyhow::Result<Vec<Match>> {
+/// What each product here is there, however sure.
+async fn matches(http: &Http, here: &Shop, there: &Shop) -> anyhow::Result<Vec<Match>> {
     let rows: &BTreeMap<String, String> = here.products();
     let ask = |(product, row): (&String, &String)| {
         let (product, from) = (product.clone(), row.clone());
         async move {
-            let found = there.same(http, &product, least).await?;
+            let found = there.same(http, &product).await?;
             anyhow::Ok(found.map(|(to, certainty)| Match { from, to, certainty }))
         }
     };

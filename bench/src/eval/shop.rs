@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use http::Method;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -68,10 +69,17 @@ impl Shop {
         &self.rows
     }
 
+    /// How sure the market asks to be, by itself.
+    pub(super) async fn least_certainty(&self, http: &Http, other: &Self) -> anyhow::Result<f64> {
+        let product = other.rows.keys().next().context("the shop has no products")?;
+        let found = http.get(&format!("/v1/listings/{product}/same?tenant_id={}", self.tenant), &Caller::default()).await?;
+        found.get("least_certainty").and_then(Value::as_f64).context("the answer does not say how sure it had to be")
+    }
+
     /// The row here that is the same as another shop's product, and how sure it is.
-    pub(super) async fn same(&self, http: &Http, product: &str, least: Option<f64>) -> anyhow::Result<Option<(String, f64)>> {
-        let least = least.map(|least| format!("&least_certainty={least}")).unwrap_or_default();
-        let found = http.get(&format!("/v1/listings/{product}/same?tenant_id={}{least}", self.tenant), &Caller::default()).await?;
+    pub(super) async fn same(&self, http: &Http, product: &str) -> anyhow::Result<Option<(String, f64)>> {
+        let path = format!("/v1/listings/{product}/same?tenant_id={}&least_certainty=0", self.tenant);
+        let found = http.get(&path, &Caller::default()).await?;
         let Some(best) = found.pointer("/products/0") else { return Ok(None) };
         let row = self.rows.get(&text(best, "/hit/product_id")?).cloned().unwrap_or_default();
         Ok(Some((row, best.get("certainty").and_then(Value::as_f64).unwrap_or_default())))

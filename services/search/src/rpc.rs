@@ -44,8 +44,7 @@ impl Contract for Rpc {
     }
 
     async fn list_same_products(&self, request: Request<api::ListSameProductsRequest>) -> Answer<api::ListSameProductsResponse> {
-        let products = self.0.same_products(request.into_inner()).await.map_err(status)?;
-        Ok(Response::new(api::ListSameProductsResponse { products }))
+        Ok(Response::new(self.0.same_products(request.into_inner()).await.map_err(status)?))
     }
 
     async fn list_synonyms(&self, request: Request<api::ListSynonymsRequest>) -> Answer<api::ListSynonymsResponse> {

@@ -351,8 +351,8 @@ async fn the_same_product_is_found_in_another_shop() {
         let found = world.client().list_same_products(world.market.nobody().request(request)).await.unwrap().into_inner().products;
         found.into_iter().filter_map(|same| same.hit).map(|hit| hit.product_id).collect::<Vec<_>>()
     };
-    assert_eq!(elsewhere(&kettle).await, [same.product_id.clone()]);
-    assert_eq!(elsewhere(&same).await, [kettle.product_id.clone()]);
+    assert_eq!(elsewhere(&kettle).await, std::slice::from_ref(&same.product_id));
+    assert_eq!(elsewhere(&same).await, std::slice::from_ref(&kettle.product_id));
     assert!(elsewhere(&smaller).await.is_empty(), "the other shop's is more like the larger one");
     assert!(elsewhere(&lamp).await.is_empty());
 }

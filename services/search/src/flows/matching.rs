@@ -53,14 +53,15 @@ struct Look<'a> {
 
 impl Search {
     /// The surest first.
-    pub(crate) async fn same_products(&self, request: api::ListSameProductsRequest) -> Result<Vec<api::SameProduct>, Error> {
+    pub(crate) async fn same_products(&self, request: api::ListSameProductsRequest) -> Result<api::ListSameProductsResponse, Error> {
         let least = request.least_certainty.unwrap_or(self.0.config.same_product_certainty);
         let slot = Arc::clone(&self.0.slots).acquire_owned().await.map_err(|_| Error::Index("searching has ended".to_owned()))?;
         let search = self.clone();
         blocking(move || {
             let _slot = slot;
             let look = Look { searcher: search.0.home.live().searcher(), vocabulary: search.vocabulary(), search: &search };
-            look.same_products(&request.product_id, &request.tenant_id, least)
+            let products = look.same_products(&request.product_id, &request.tenant_id, least)?;
+            Ok(api::ListSameProductsResponse { products, least_certainty: least })
         })
         .await
     }
