@@ -36,7 +36,9 @@ pub(crate) struct Choice {
 /// Pieces shown as "only n left".
 const FEW: i64 = 10;
 const MORE_OF_SHOP: u32 = 12;
-const ELSEWHERE: &str = "The same from other sellers";
+const ELSEWHERE: &str = "Probably the same, from other sellers";
+/// A page says so only when it is quite sure.
+const QUITE_SURE: f64 = 0.8;
 
 /// The word in the address is not looked at: a renamed product keeps its old links.
 pub(crate) async fn show(State(site): State<Web>, here: Here, Path((_word, id)): Path<(String, String)>, UrlQuery(choice): UrlQuery<Choice>) -> Page {
@@ -57,7 +59,7 @@ pub(crate) async fn more_of_shop(State(site): State<Web>, here: Here, Path((tena
 
 /// The same thing in other shops, the cheapest first.
 pub(crate) async fn same_elsewhere(State(site): State<Web>, here: Here, Path(product_id): Path<String>) -> Page {
-    let request = ListSameProductsRequest { product_id, ..Default::default() };
+    let request = ListSameProductsRequest { product_id, least_certainty: Some(QUITE_SURE), ..Default::default() };
     let found = site.search.clone().list_same_products(here.ctx.request(request)).await?.into_inner().products;
     let mut hits: Vec<Hit> = found.into_iter().filter_map(|same| same.hit).collect();
     hits.sort_by_key(|hit| hit.price_from.as_ref().map_or(i64::MAX, |price| price.amount_minor));
