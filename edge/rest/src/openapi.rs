@@ -138,7 +138,7 @@ impl Build {
         if !operation.access.seller.is_empty() {
             header("X-Tenant-Id", "The tenant to act for, when the account works for several.");
         }
-        if operation.verb != Method::GET && !operation.access.anonymous {
+        if operation.verb != Method::GET && (!operation.access.anonymous || operation.access.buyer) {
             header("Idempotency-Key", "Any text of the caller's; the same request under the same key is answered, not repeated, for 24 hours.");
         }
         if operation.has_if_version {

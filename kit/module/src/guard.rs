@@ -99,13 +99,16 @@ where
     let response = async {
         match admitted(&ctx, &method, request).await {
             Err(status) => status.into_http(),
-            Ok((request, message)) => match (replay::caller(&ctx, &method), key, message) {
-                (Some(caller), Some(key), Some(message)) => {
-                    let replay = replay::Replay::new(&layers, &method, caller, &key, &message);
-                    replay.answer(run(inner, request)).await
+            Ok((request, message)) => {
+                let keyed = key.zip(message).and_then(|(key, message)| Some((replay::caller(&ctx, &method, &message)?, key, message)));
+                match keyed {
+                    Some((caller, key, message)) => {
+                        let replay = replay::Replay::new(&layers, &method, caller, &key, &message);
+                        replay.answer(run(inner, request)).await
+                    }
+                    None => run(inner, request).await,
                 }
-                _ => run(inner, request).await,
-            },
+            }
         }
     }
     .instrument(span.clone())

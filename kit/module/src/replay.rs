@@ -7,6 +7,7 @@ use futures::StreamExt;
 use http_body_util::{BodyExt, StreamBody};
 use kit_core::Clock;
 use kit_db::{Db, Earlier};
+use kit_rpc::wire::{Reader, Value};
 use kit_rpc::{Actor, Ctx, denied, problem_of};
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -19,12 +20,29 @@ use crate::table::Method;
 /// Longer keys are refused; a UUID has 36 characters.
 const LONGEST_KEY: usize = 255;
 
-/// Whose keys these are: a person's or a guest's. Services repeat by business keys, and nobody's keys would mix strangers.
-pub(crate) fn caller(ctx: &Ctx, method: &Method) -> Option<String> {
+/// Whose keys these are: a person's, a guest's, or those of whoever has an access token. Services repeat by business keys, and nobody's keys
+/// would mix strangers.
+pub(crate) fn caller(ctx: &Ctx, method: &Method, message: &[u8]) -> Option<String> {
     match &ctx.actor {
-        Actor::Guest(user) | Actor::User(user) if method.replayed => Some(user.to_string()),
-        Actor::Nobody | Actor::Guest(_) | Actor::User(_) | Actor::Service(_) => None,
+        _ if !method.replayed => None,
+        Actor::Guest(user) | Actor::User(user) => Some(user.to_string()),
+        Actor::Nobody => token(message, method.token_field?).map(|token| {
+            let hash = Sha256::digest(token);
+            hash.iter().fold("token:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+        }),
+        Actor::Service(_) => None,
     }
+}
+
+fn token(message: &[u8], field: u32) -> Option<&[u8]> {
+    let mut reader = Reader::new(message);
+    let mut found = None;
+    while let Ok(Some((number, value))) = reader.field() {
+        if let (true, Value::Bytes(text)) = (number == field, value) {
+            found = Some(text).filter(|text| !text.is_empty());
+        }
+    }
+    found
 }
 
 pub(crate) struct Replay {

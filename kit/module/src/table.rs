@@ -21,8 +21,11 @@ pub(crate) struct Method {
     pub(crate) name: String,
     pub(crate) path: String,
     /// A write for people known to the market: its answer is kept for those who repeat it under one idempotency key. What anybody may
-    /// call is not: such operations sign people in, and their tokens must not be at rest.
+    /// call is not, because such operations sign people in, and their tokens must not be at rest; but what is for buyers and open to
+    /// whoever has a thing's access token is.
     pub(crate) replayed: bool,
+    /// The number of the field `access_token`, which says who calls when nobody is signed in.
+    pub(crate) token_field: Option<u32>,
     /// Its request is one message.
     pub(crate) unary_request: bool,
     access: Access,
@@ -55,7 +58,8 @@ impl Table {
             let access = contract::access(&method);
             let method = Method {
                 path: path.clone(),
-                replayed: writes && !access.anonymous && !method.is_server_streaming(),
+                replayed: writes && (!access.anonymous || access.buyer) && !method.is_server_streaming(),
+                token_field: method.input().get_field_by_name("access_token").map(|field| field.number()),
                 unary_request: !method.is_client_streaming(),
                 access: Access::of(access),
                 shape,
