@@ -34,3 +34,10 @@ impl kit_core::Kind for ItemKind {
 }
 /// A line of an order.
 pub type ItemId = kit_core::Id<ItemKind>;
+
+pub enum ReturnKind {}
+impl kit_core::Kind for ReturnKind {
+    const PREFIX: &'static str = "ret";
+}
+/// Pieces that a buyer sends back, or money that a seller gives back.
+pub type ReturnId = kit_core::Id<ReturnKind>;

@@ -12,6 +12,7 @@ mod gallery;
 mod multipart;
 mod operator;
 mod portal;
+mod returned;
 mod security;
 mod seller;
 mod session;

@@ -201,6 +201,8 @@ pub(crate) enum Operation {
         restock: String,
         reservation: ReservationId,
         lines: Vec<Line>,
+        /// They came back and cannot be sold again.
+        damaged: bool,
     },
     /// `exact`: refused when fewer than are reserved; otherwise none is available then.
     Set {
@@ -317,7 +319,7 @@ impl Shelf {
             Operation::Confirm { reservation, tenants } => self.confirm(*reservation, tenants, cause),
             Operation::Release { reservation, tenants, lines } => self.release(*reservation, tenants, lines, cause),
             Operation::Expire { reservation, keys } => Ok(self.expire(*reservation, keys, cause, now)),
-            Operation::Restock { restock, reservation, lines } => self.restock(restock, *reservation, lines, cause),
+            Operation::Restock { restock, reservation, lines, damaged } => self.restock(restock, *reservation, lines, *damaged, cause),
             Operation::Set { counts, exact, if_revision } => self.set(counts, *exact, *if_revision, cause),
             Operation::Adjust { key, warehouse, delta, kind, if_revision } => self.adjust(*key, *warehouse, *delta, *kind, *if_revision, cause),
             Operation::Transfer { key, from, to, quantity } => self.transfer(*key, *from, *to, *quantity, cause),
@@ -427,7 +429,7 @@ impl Shelf {
         held.iter().map(|hold| hold.quantity).sum()
     }
 
-    fn restock(&mut self, restock: &str, reservation: ReservationId, lines: &[Line], cause: &Cause) -> Result<Outcome, Refusal> {
+    fn restock(&mut self, restock: &str, reservation: ReservationId, lines: &[Line], damaged: bool, cause: &Cause) -> Result<Outcome, Refusal> {
         let wanted = merged(lines);
         let tenants: BTreeSet<TenantId> = wanted.keys().map(|key| key.0).collect();
         let named: Vec<RestockKey> = tenants.iter().map(|tenant| (*tenant, restock.to_owned())).collect();
@@ -450,6 +452,9 @@ impl Shelf {
                 let back = left.min(hold.quantity - hold.returned);
                 if back > 0 {
                     self.shift(key, hold.warehouse, Kind::Return, cause, |counts| Counts { available: counts.available + back, ..counts });
+                    if damaged {
+                        self.shift(key, hold.warehouse, Kind::Damage, cause, |counts| Counts { available: counts.available - back, ..counts });
+                    }
                     self.change_hold(reservation, hold, |hold| {
                         hold.returned += back;
                         hold.touch();

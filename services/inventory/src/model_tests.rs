@@ -91,14 +91,39 @@ fn sold_pieces_come_back_once_and_never_more_than_were_sold() {
     let mut shelf = shelf(3);
     run(&mut shelf, &reserve(1, &[(0, 5)])).unwrap();
     run(&mut shelf, &Operation::Confirm { reservation: order(1), tenants: tenants() }).unwrap();
-    let restock =
-        |id: &str, quantity| Operation::Restock { restock: id.to_owned(), reservation: order(1), lines: vec![Line { key: key(0), quantity }] };
+    let restock = |id: &str, quantity| Operation::Restock {
+        restock: id.to_owned(),
+        reservation: order(1),
+        lines: vec![Line { key: key(0), quantity }],
+        damaged: false,
+    };
     assert_eq!(run(&mut shelf, &restock("a", 4)), Ok(Outcome::Restocked));
     assert_eq!(run(&mut shelf, &restock("a", 4)), Ok(Outcome::Restocked));
     assert_eq!(shelf.items[&key(0)].available(), 5);
     assert_eq!(run(&mut shelf, &restock("b", 2)), Err(Refusal::ExceedsSale(order(1))));
     assert_eq!(run(&mut shelf, &restock("c", 1)), Ok(Outcome::Restocked));
     assert_eq!(shelf.items[&key(0)].available(), 6);
+}
+
+#[test]
+fn damaged_pieces_come_back_through_the_journal_and_not_onto_the_shelf() {
+    let mut shelf = shelf(3);
+    run(&mut shelf, &reserve(1, &[(0, 5)])).unwrap();
+    run(&mut shelf, &Operation::Confirm { reservation: order(1), tenants: tenants() }).unwrap();
+    let restock = |id: &str, quantity, damaged| Operation::Restock {
+        restock: id.to_owned(),
+        reservation: order(1),
+        lines: vec![Line { key: key(0), quantity }],
+        damaged,
+    };
+    let before = shelf.movements.len();
+    assert_eq!(run(&mut shelf, &restock("a:damaged", 2, true)), Ok(Outcome::Restocked));
+    assert_eq!(run(&mut shelf, &restock("a:damaged", 2, true)), Ok(Outcome::Restocked));
+    assert_eq!(shelf.items[&key(0)].available(), 1, "as before");
+    let told: Vec<Kind> = shelf.movements[before..].iter().map(|movement| movement.kind).collect();
+    assert_eq!(told.chunks(2).next(), Some(&[Kind::Return, Kind::Damage][..]));
+    assert_eq!(run(&mut shelf, &restock("a", 4, false)), Err(Refusal::ExceedsSale(order(1))), "two are back already");
+    assert_eq!(run(&mut shelf, &restock("a", 3, false)), Ok(Outcome::Restocked));
 }
 
 #[test]
@@ -124,7 +149,8 @@ fn operations() -> impl Strategy<Value = Operation> {
         2 => (0u8..12).prop_map(|n| Operation::Confirm { reservation: order(n), tenants: tenants() }),
         2 => (0u8..12, prop::collection::vec(0u8..4, 0..2)).prop_map(|(n, keys)| Operation::Release { reservation: order(n), tenants: tenants(), lines: keys.into_iter().map(key).collect() }),
         1 => (0u8..12).prop_map(|n| Operation::Expire { reservation: order(n), keys: (0..4).map(key).collect() }),
-        1 => (0u8..12, 0u8..3, lines).prop_map(|(n, id, lines)| Operation::Restock {
+        1 => (0u8..12, 0u8..3, lines, any::<bool>()).prop_map(|(n, id, lines, damaged)| Operation::Restock {
+            damaged,
             restock: id.to_string(),
             reservation: order(n),
             lines: lines.into_iter().map(|(n, quantity)| Line { key: key(n), quantity }).collect(),

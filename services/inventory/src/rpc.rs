@@ -217,7 +217,7 @@ impl Contract for Rpc {
         ctx.require_service()?;
         let asked = request.into_inner();
         let reservation = parse("reservation_id", &asked.reservation_id)?;
-        self.0.restock(&ctx, asked.restock_id, reservation, lines(&asked.lines)?).await.map_err(status)?;
+        self.0.restock(&ctx, asked.restock_id, reservation, lines(&asked.lines)?, asked.damaged).await.map_err(status)?;
         Ok(Response::new(api::RestockResponse {}))
     }
 }

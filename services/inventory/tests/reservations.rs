@@ -61,7 +61,7 @@ impl Shop {
     }
 
     async fn restock(&self, id: &str, order: ReservationId, lines: Vec<ReserveLine>) -> Result<(), tonic::Status> {
-        let request = RestockRequest { restock_id: id.to_owned(), reservation_id: order.to_string(), lines };
+        let request = RestockRequest { restock_id: id.to_owned(), reservation_id: order.to_string(), lines, damaged: false };
         self.client.clone().restock(self.market.service().request(request)).await.map(|_| ())
     }
 

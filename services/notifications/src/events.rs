@@ -217,7 +217,7 @@ impl Post {
 
     async fn hear_orders(&self, out: &mut Outbox<'_>, event: &LoggedEvent) -> Result<(), Error> {
         use api_orders::OrderState;
-        use templates::order as letters;
+        use templates::{order as letters, returned};
         let Some(body) = event.decode::<api_orders::OrderEvent>()?.body else { return Ok(()) };
         let site = &self.site;
         let (order, message) = match body {
@@ -268,6 +268,13 @@ impl Post {
                 let message = letters::readdressed(site, &order, &e);
                 (order, message)
             }
+            OrderBody::ReturnRequested(e) => return self.send_to_staff(out, event, event.tenant, SELLS, &returned::requested(site, &e)).await,
+            OrderBody::ReturnSent(e) => return self.send_to_staff(out, event, event.tenant, SELLS, &returned::sent(site, &e)).await,
+            OrderBody::ReturnWithdrawn(e) => return self.send_to_staff(out, event, event.tenant, SELLS, &returned::withdrawn(site, &e)).await,
+            OrderBody::ReturnApproved(e) => (e.r#ref.clone().unwrap_or_default(), returned::approved(site, &e)),
+            OrderBody::ReturnRefused(e) => (e.r#ref.clone().unwrap_or_default(), returned::refused(site, &e)),
+            OrderBody::ReturnReceived(e) => (e.r#ref.clone().unwrap_or_default(), returned::received(site, &e)),
+            OrderBody::ReturnExpired(e) => (e.r#ref.clone().unwrap_or_default(), returned::expired(site, &e)),
             OrderBody::SubOrderRefunded(e) => {
                 let order = e.r#ref.clone().unwrap_or_default();
                 let message = letters::refunded(site, &order, &e);
@@ -277,9 +284,12 @@ impl Post {
                 let message = letters::refund_failed(site, &e.r#ref.clone().unwrap_or_default(), &e);
                 return self.send_to_staff(out, event, None, RUNS_MARKET, &message).await;
             }
-            OrderBody::SubOrderProgressed(_) | OrderBody::OrderPaid(_) | OrderBody::OrderPaymentPending(_) | OrderBody::OrderCompleted(_) => {
-                return Ok(());
-            }
+            // The refund itself is told of a refunded return.
+            OrderBody::SubOrderProgressed(_)
+            | OrderBody::OrderPaid(_)
+            | OrderBody::OrderPaymentPending(_)
+            | OrderBody::OrderCompleted(_)
+            | OrderBody::ReturnRefunded(_) => return Ok(()),
         };
         let user = order.buyer_id.parse::<UserId>().ok().map(UserId::uuid);
         self.send(out, event, To { user, email: order.email }, &message, None);

@@ -27,6 +27,16 @@ pub(crate) struct Config {
     pub(crate) max_lines: usize,
     /// The most rows of an export.
     pub(crate) export_rows: u32,
+    /// How many days a seller has to answer a return before the market approves it.
+    pub(crate) return_answer_days: u32,
+    /// How many days a buyer has to send approved goods back.
+    pub(crate) return_send_days: u32,
+    /// How many days after it was sent a seller has to look at a return before the market refunds it.
+    pub(crate) return_inspect_days: u32,
+    /// The shortest return window a seller may set.
+    pub(crate) least_return_days: u32,
+    /// The window of sellers who set none.
+    pub(crate) default_return_days: u32,
 }
 
 impl Default for Config {
@@ -42,6 +52,11 @@ impl Default for Config {
             batch_orders: 128,
             max_lines: 100,
             export_rows: 50_000,
+            return_answer_days: 3,
+            return_send_days: 14,
+            return_inspect_days: 14,
+            least_return_days: 14,
+            default_return_days: 30,
         }
     }
 }

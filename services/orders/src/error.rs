@@ -37,6 +37,16 @@ pub(crate) enum Error {
     NotCancellable(&'static str),
     #[error("the address cannot be changed: {0}")]
     AddressFixed(&'static str),
+    #[error("the return does not exist")]
+    ReturnNotFound,
+    #[error("it cannot be returned: {0}")]
+    NotReturnable(&'static str),
+    #[error("a return that is {0} cannot be {1}")]
+    IllegalMove(&'static str, &'static str),
+    #[error("it cannot be refunded: {0}")]
+    NotRefundable(&'static str),
+    #[error("no more than {0} can be deducted")]
+    DeductionTooLarge(kit_core::Money),
     #[error("the order has not been paid")]
     NotPaid,
     #[error("the request is not valid")]
@@ -55,8 +65,10 @@ pub(crate) enum Error {
 impl Fault for Error {
     fn code(&self) -> Code {
         match self {
-            Self::OrderNotFound | Self::CheckoutNotFound => Code::NotFound,
+            Self::OrderNotFound | Self::CheckoutNotFound | Self::ReturnNotFound => Code::NotFound,
             Self::CheckoutExpired | Self::CheckoutPlaced | Self::PriceChanged => Code::Conflict,
+            Self::NotReturnable(_) | Self::IllegalMove(..) | Self::NotRefundable(_) => Code::Conflict,
+            Self::DeductionTooLarge(_) => Code::Refused,
             Self::NothingToPay | Self::NotCancellable(_) | Self::AddressFixed(_) | Self::NotPaid => Code::Conflict,
             Self::CartEmpty
             | Self::CheckoutIncomplete(_)
@@ -87,6 +99,11 @@ impl Fault for Error {
             Self::NothingToPay => "NOTHING_TO_PAY",
             Self::NotCancellable(_) => "NOT_CANCELLABLE",
             Self::AddressFixed(_) => "ADDRESS_FIXED",
+            Self::ReturnNotFound => "RETURN_NOT_FOUND",
+            Self::NotReturnable(_) => "NOT_RETURNABLE",
+            Self::IllegalMove(..) => "ILLEGAL_MOVE",
+            Self::NotRefundable(_) => "NOT_REFUNDABLE",
+            Self::DeductionTooLarge(_) => "DEDUCTION_TOO_LARGE",
             Self::NotPaid => "NOT_PAID",
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::TooLarge(_) => "ORDER_TOO_LARGE",

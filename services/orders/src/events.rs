@@ -22,7 +22,7 @@ use crate::saga::machine::{Fact, Input, Saga};
 use crate::saga::part::{self, PartInput};
 use crate::service::Orders;
 use crate::store::rows::ShipmentDoc;
-use crate::store::{SubRow, cancellations, orders};
+use crate::store::{SubRow, cancellations, orders, returns};
 use crate::tell;
 use crate::view;
 
@@ -74,6 +74,13 @@ pub(crate) async fn on_payments(orders: Orders, db: &mut PgConnection, events: V
         {
             let input = if heard.fact == Fact::Refunded { CancelInput::Refunded } else { CancelInput::RefundRefused };
             orders.note_cancel(&mut *db, &heard.ctx, heard.order, cancellation, input).await?;
+            continue;
+        }
+        if let Some(refund_id) = &heard.refund_id
+            && let Some(returned) = returns::of_refund(&mut *db, heard.order, refund_id).await?
+        {
+            let input = if heard.fact == Fact::Refunded { CancelInput::Refunded } else { CancelInput::RefundRefused };
+            orders.note_return(&mut *db, &heard.ctx, returned, input).await?;
             continue;
         }
         note_fact(&orders, saga, heard).await?;
@@ -167,6 +174,11 @@ pub(crate) async fn on_fulfillment(orders: Orders, db: &mut PgConnection, event:
     }
     if let Some(to) = to {
         to.as_str().clone_into(&mut sub.state);
+        if to == OrderState::Delivered {
+            let policy = returns::policy_at(&mut *db, sub.tenant_id.into(), sub.placed_at).await?;
+            let days = orders.policy_or_default(policy).window_days;
+            sub.returnable_until = Some(event.at + chrono::Duration::days(i64::from(days)));
+        }
     }
     if let Some(shipment) = shipment {
         sub.shipments.retain(|known| known.shipment_id != shipment.shipment_id);

@@ -1,10 +1,11 @@
-//! The invoice as a PDF: the order's number is the invoice's number, tax is shown by line and in total.
+//! The invoice as a PDF, of an order or of one seller's part: its number is the invoice's number, tax is shown by line and in total.
 
-use kit_core::{Address, Currency, Money};
+use kit_core::{Address, Currency, Money, Time};
 use kit_pdf::{Column, Document};
 
 use crate::error::Error;
 use crate::store::rows::WholeOrder;
+use crate::store::{ItemRow, SubRow};
 
 const COLUMNS: [Column; 5] = [
     Column { title: "Item", share: 5.0, right: false },
@@ -17,35 +18,13 @@ const COLUMNS: [Column; 5] = [
 pub(crate) fn pdf(whole: &WholeOrder) -> Result<Vec<u8>, Error> {
     let order = &whole.order;
     let currency: Currency = order.currency.parse()?;
-    let money = |minor: i64| format!("{} {currency}", Money::new(minor, currency).decimal());
-    let mut document = Document::new(&format!("Invoice {}", order.number));
-    document.heading("Invoice");
-    document.line(&format!("Number: {}", order.number));
-    document.line(&format!("Date: {}", order.placed_at.format("%Y-%m-%d")));
-    document.gap(10.0);
-    document.bold("Billed to");
-    write_address(&mut document, &order.billing_address);
-    document.line(&order.email);
+    let money = |minor: i64| amount(minor, currency);
+    let mut document = begin(&order.number, order.placed_at, &order.email, &order.billing_address);
     document.gap(6.0);
     document.bold("Shipped to");
     write_address(&mut document, &order.shipping_address);
     for sub in &whole.subs {
-        document.gap(12.0);
-        document.bold(&format!("{} · {}", sub.number, sub.store_name));
-        let items = whole.items.iter().filter(|item| item.sub_order_id == sub.sub_order_id);
-        let rows: Vec<Vec<String>> = items
-            .map(|item| {
-                let options = if item.options.is_empty() { String::new() } else { format!(" ({})", item.options) };
-                let rate = format!("{}.{:02} %", item.tax_rate_bps / 100, item.tax_rate_bps % 100);
-                let pieces = if item.cancelled == 0 { item.quantity.to_string() } else { format!("{} − {}", item.quantity, item.cancelled) };
-                vec![format!("{}{options}", item.title), pieces, money(item.unit_minor), rate, money(item.line_minor)]
-            })
-            .collect();
-        document.table(&COLUMNS, &rows);
-        document.sum(&format!("Shipping: {}", sub.shipping_method), &money(sub.shipping_minor), false);
-        if sub.refunded_minor > 0 {
-            document.sum("Returned to you", &money(sub.refunded_minor), false);
-        }
+        write_part(&mut document, sub, &whole.items, currency);
     }
     document.gap(12.0);
     document.sum("Items", &money(order.items_minor), false);
@@ -59,6 +38,62 @@ pub(crate) fn pdf(whole: &WholeOrder) -> Result<Vec<u8>, Error> {
     document.gap(12.0);
     document.line("Prices include tax where it is due. Each seller named above is the supplier of its items.");
     Ok(document.finish())
+}
+
+/// One seller's part under its own number.
+pub(crate) fn of_part(sub: &SubRow, items: &[ItemRow], billed_to: &Address) -> Result<Vec<u8>, Error> {
+    let currency: Currency = sub.currency.parse()?;
+    let money = |minor: i64| amount(minor, currency);
+    let mut document = begin(&sub.number, sub.placed_at, &sub.email, billed_to);
+    document.gap(6.0);
+    document.bold("Shipped to");
+    write_address(&mut document, &sub.ship_to);
+    write_part(&mut document, sub, items, currency);
+    document.gap(12.0);
+    document.sum("Items", &money(sub.items_minor), false);
+    document.sum("Discount", &money(-sub.discount_minor), false);
+    document.sum("Tax on top", &money(sub.tax_minor), false);
+    document.sum("Total paid", &money(sub.total_minor), true);
+    document.gap(12.0);
+    document.line(&format!("Prices include tax where it is due. {} is the supplier.", sub.store_name));
+    Ok(document.finish())
+}
+
+fn amount(minor: i64, currency: Currency) -> String {
+    format!("{} {currency}", Money::new(minor, currency).decimal())
+}
+
+fn begin(number: &str, placed_at: Time, email: &str, billed_to: &Address) -> Document {
+    let mut document = Document::new(&format!("Invoice {number}"));
+    document.heading("Invoice");
+    document.line(&format!("Number: {number}"));
+    document.line(&format!("Date: {}", placed_at.format("%Y-%m-%d")));
+    document.gap(10.0);
+    document.bold("Billed to");
+    write_address(&mut document, billed_to);
+    document.line(email);
+    document
+}
+
+fn write_part(document: &mut Document, sub: &SubRow, items: &[ItemRow], currency: Currency) {
+    document.gap(12.0);
+    document.bold(&format!("{} · {}", sub.number, sub.store_name));
+    let rows: Vec<Vec<String>> = items
+        .iter()
+        .filter(|item| item.sub_order_id == sub.sub_order_id)
+        .map(|item| {
+            let options = if item.options.is_empty() { String::new() } else { format!(" ({})", item.options) };
+            let rate = format!("{}.{:02} %", item.tax_rate_bps / 100, item.tax_rate_bps % 100);
+            let gone = item.cancelled + item.returned;
+            let pieces = if gone == 0 { item.quantity.to_string() } else { format!("{} − {gone}", item.quantity) };
+            vec![format!("{}{options}", item.title), pieces, amount(item.unit_minor, currency), rate, amount(item.line_minor, currency)]
+        })
+        .collect();
+    document.table(&COLUMNS, &rows);
+    document.sum(&format!("Shipping: {}", sub.shipping_method), &amount(sub.shipping_minor, currency), false);
+    if sub.refunded_minor > 0 {
+        document.sum("Returned to you", &amount(sub.refunded_minor, currency), false);
+    }
 }
 
 fn write_address(document: &mut Document, address: &Address) {

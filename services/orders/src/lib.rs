@@ -8,6 +8,9 @@ mod flows;
 mod invoice;
 mod jobs;
 mod model;
+mod return_label;
+mod return_view;
+mod returns;
 mod rpc;
 mod saga;
 mod service;
@@ -32,6 +35,7 @@ pub const MODULE: Module = Module {
     migrations: &[
         ("0001_orders.sql", include_str!("../migrations/0001_orders.sql")),
         ("0002_cancellation.sql", include_str!("../migrations/0002_cancellation.sql")),
+        ("0003_returns.sql", include_str!("../migrations/0003_returns.sql")),
     ],
     descriptors: api_orders::DESCRIPTORS,
     start,
@@ -52,6 +56,11 @@ fn start(mut start: Start) -> BoxFuture<'static, anyhow::Result<Service>> {
         start.every("recover_orders", period, move || {
             let service = service.clone();
             Box::pin(async move { Ok(jobs::recover(service).await?) })
+        });
+        let service = orders.clone();
+        start.every("drive_returns", period, move || {
+            let service = service.clone();
+            Box::pin(async move { Ok(jobs::drive_returns(service).await?) })
         });
         let service = orders.clone();
         start.every("forget_checkouts", Duration::from_secs(3600), move || {

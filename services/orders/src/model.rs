@@ -69,6 +69,11 @@ impl OrderState {
         on_its_way && matches!(to, Self::Processing | Self::Packed | Self::Shipped | Self::Delivered) && self < to
     }
 
+    /// Whether all that goes on of a part in this state has arrived, whatever came back since.
+    pub(crate) const fn has_arrived(self) -> bool {
+        matches!(self, Self::Delivered | Self::ReturnRequested | Self::ReturnApproved | Self::ReturnReceived | Self::Refunded)
+    }
+
     /// Whether a part in this state can still be cancelled.
     pub(crate) const fn is_cancellable(self) -> bool {
         matches!(self, Self::Paid | Self::Processing | Self::Packed)

@@ -1,5 +1,5 @@
-//! What a cancellation takes out of a sub-order: pieces, and exactly their share of the money. Pure.
-//! Must stay true: no share is negative; what was taken and what is left add up to what was placed, whatever was cancelled before, and
+//! What a cancellation, a return or a refund takes out of a sub-order: pieces, and exactly their share of the money. Pure.
+//! Must stay true: no share is negative; what was taken and what is left add up to what was placed, whatever was taken before, and
 //! taking the rest takes everything.
 
 use kit_core::{Currency, Money, MoneyError, allocate};
@@ -42,12 +42,37 @@ impl Share {
         self.goods - self.discount + self.tax
     }
 
-    /// The share of `quantity` of the `left` pieces this is for. Because it is taken of what is left, any sequence stays exact.
+    /// What the seller keeps of it.
+    pub(crate) const fn payable(self) -> i64 {
+        self.goods - self.discount - self.commission
+    }
+
+    /// The share of `quantity` of the `left` pieces this is for. Because it is taken of what is left, any sequence stays exact. Discount is kept within the
+    /// goods and commission within what is paid for them, here and in what is left, so that no rounding makes a seller owe for a piece.
     fn of(self, quantity: u32, left: u32, currency: Currency) -> Result<Self, MoneyError> {
         let weights = [u64::from(quantity), u64::from(left.saturating_sub(quantity))];
-        let part = |minor| Ok(allocate(Money::new(minor, currency), &weights)?.first().map_or(0, |part| part.minor));
-        Ok(Self { goods: part(self.goods)?, discount: part(self.discount)?, tax: part(self.tax)?, commission: part(self.commission)? })
+        let part = |minor| Ok::<_, MoneyError>(allocate(Money::new(minor, currency), &weights)?.first().map_or(0, |part| part.minor));
+        let (goods, tax) = (part(self.goods)?, part(self.tax)?);
+        let discount = within(part(self.discount)?, self.discount, goods, self.goods);
+        let commission = within(part(self.commission)?, self.commission, goods - discount, self.goods - self.discount);
+        Ok(Self { goods, discount, tax, commission })
     }
+
+    /// `amount` out of what was paid for this: its seller, its commission and its tax give in proportion.
+    pub(crate) fn money(self, amount: i64, currency: Currency) -> Result<Self, MoneyError> {
+        let weights = [self.payable(), self.commission, self.tax].map(|part| u64::try_from(part).unwrap_or_default());
+        match allocate(Money::new(amount, currency), &weights)?.as_slice() {
+            [payable, commission, tax] => {
+                Ok(Self { goods: payable.minor + commission.minor, discount: 0, tax: tax.minor, commission: commission.minor })
+            }
+            _ => Err(MoneyError::NoWeights),
+        }
+    }
+}
+
+/// `part` of `all`, moved as little as needed to fit into `room` and to let the rest fit into the rest of `rooms`.
+fn within(part: i64, all: i64, room: i64, rooms: i64) -> i64 {
+    part.max(all - (rooms - room)).min(room).min(all).max(0)
 }
 
 /// Pieces of one line.
@@ -64,6 +89,12 @@ pub(crate) struct Left {
     pub(crate) item_id: Uuid,
     pub(crate) quantity: u32,
     pub(crate) share: Share,
+}
+
+impl Left {
+    pub(crate) fn take(&self, quantity: u32, currency: Currency) -> Result<Taken, MoneyError> {
+        Ok(Taken { item_id: self.item_id, quantity, share: self.share.of(quantity, self.quantity, currency)? })
+    }
 }
 
 /// What is left of a sub-order.
@@ -130,12 +161,24 @@ impl Remains {
         }
         let mut lines = Vec::new();
         for (line, quantity) in self.lines.iter().zip(&quantities).filter(|(_, quantity)| **quantity > 0) {
-            let share = line.share.of(*quantity, line.quantity, self.currency)?;
-            lines.push(Taken { item_id: line.item_id, quantity: *quantity, share });
+            lines.push(line.take(*quantity, self.currency)?);
         }
         let nothing_left = self.lines.iter().zip(&quantities).all(|(line, quantity)| line.quantity == *quantity);
         let whole = matches!(wanted, Wanted::Everything) || (nothing_left && !self.shipped);
         Ok(Some(Cut { whole, lines, shipping: if whole { self.shipping } else { 0 } }))
+    }
+
+    /// Decides to give `amount` back without any pieces: each line gives in proportion to what is left of it. `None`: there is not so much left.
+    pub(crate) fn give(&self, amount: i64) -> Result<Option<Vec<Taken>>, MoneyError> {
+        let paid: Vec<i64> = self.lines.iter().map(|line| line.share.paid()).collect();
+        if amount <= 0 || amount > paid.iter().sum() {
+            return Ok(None);
+        }
+        let weights: Vec<u64> = paid.iter().map(|paid| u64::try_from(*paid).unwrap_or_default()).collect();
+        let parts = allocate(Money::new(amount, self.currency), &weights)?;
+        let given = self.lines.iter().zip(parts).filter(|(_, part)| part.minor > 0);
+        let given = given.map(|(line, part)| Ok(Taken { item_id: line.item_id, quantity: 0, share: line.share.money(part.minor, self.currency)? }));
+        given.collect::<Result<Vec<_>, MoneyError>>().map(Some)
     }
 
     /// How many pieces of each line are no longer wanted.
@@ -194,13 +237,14 @@ mod tests {
     }
 
     fn none_negative(share: &Share) -> bool {
-        [share.goods, share.discount, share.tax, share.commission, share.goods - share.commission].iter().all(|part| *part >= 0)
+        [share.goods, share.discount, share.tax, share.commission, share.payable()].iter().all(|part| *part >= 0)
     }
 
     fn lines() -> impl Strategy<Value = Vec<(u32, Share)>> {
         let line = (1u32..9, 0i64..5_000, 0i64..100, 0i64..900, 0i64..=100).prop_map(|(quantity, unit, discount, tax, percent)| {
             let goods = unit * i64::from(quantity);
-            (quantity, Share { goods, discount: discount.min(goods), tax, commission: goods * percent / 100 })
+            let discount = discount.min(goods);
+            (quantity, Share { goods, discount, tax, commission: (goods - discount) * percent / 100 })
         });
         prop::collection::vec(line, 1..5)
     }
@@ -233,6 +277,64 @@ mod tests {
             prop_assert_eq!(cuts.iter().map(Cut::amount).sum::<i64>(), paid);
             prop_assert_eq!(cuts.iter().map(Cut::commission).sum::<i64>(), placed.lines.iter().map(|line| line.share.commission).sum::<i64>());
             prop_assert!(now.lines.iter().all(|line| line.quantity == 0 && line.share == Share::default()) && now.shipping == 0);
+        }
+    }
+
+    proptest! {
+        /// Cancellations, refunds of money alone, and returns with a deduction, in any order.
+        #[test]
+        fn any_history_of_cancel_partial_refund_and_return_is_exact(lines in lines(), shipping in 0i64..2_000,
+                steps in prop::collection::vec((0u8..3, 0u128..5, 1u32..9, 0i64..6_000), 0..25)) {
+            let placed = remains(&lines, shipping);
+            let mut now = placed.clone();
+            let (mut back, mut kept, mut commission) = (0, 0, 0);
+            for (kind, index, quantity, amount) in steps {
+                let taken = match kind {
+                    0 => {
+                        let keep = [Keep { item_id: Uuid::from_u128(index), quantity: quantity - 1 }];
+                        let Ok(Some(cut)) = now.cut(Wanted::Keeping(&keep)) else { continue };
+                        now.shipping -= cut.shipping;
+                        back += cut.shipping;
+                        cut.lines
+                    }
+                    1 => match now.give(amount).unwrap() {
+                        Some(given) => {
+                            prop_assert_eq!(given.iter().map(|line| line.share.paid()).sum::<i64>(), amount);
+                            given
+                        }
+                        None => continue,
+                    },
+                    _ => {
+                        let line = now.lines.iter().find(|line| line.item_id == Uuid::from_u128(index) && line.quantity >= quantity);
+                        let Some(line) = line else { continue };
+                        let taken = line.take(quantity, now.currency).unwrap();
+                        let deduction = amount.min(taken.share.paid());
+                        let held = taken.share.money(deduction, now.currency).unwrap();
+                        prop_assert!(none_negative(&held) && held.paid() == deduction);
+                        prop_assert!(held.commission <= taken.share.commission && held.tax <= taken.share.tax && held.payable() <= taken.share.payable());
+                        kept += deduction;
+                        back -= deduction;
+                        vec![taken]
+                    }
+                };
+                for taken in taken {
+                    prop_assert!(none_negative(&taken.share), "{:?}", taken);
+                    back += taken.share.paid();
+                    commission += taken.share.commission;
+                    let line = now.lines.iter_mut().find(|line| line.item_id == taken.item_id).unwrap();
+                    line.quantity -= taken.quantity;
+                    line.share = line.share.minus(taken.share);
+                    prop_assert!(none_negative(&line.share), "{:?}", line);
+                }
+            }
+            for line in &now.lines {
+                prop_assert!(line.quantity > 0 || line.share.paid() == 0, "no pieces, no money");
+            }
+            let left: i64 = now.lines.iter().map(|line| line.share.paid()).sum::<i64>() + now.shipping;
+            let paid: i64 = placed.lines.iter().map(|line| line.share.paid()).sum::<i64>() + shipping;
+            prop_assert_eq!(back + kept + left, paid);
+            let charged: i64 = placed.lines.iter().map(|line| line.share.commission).sum();
+            prop_assert_eq!(commission + now.lines.iter().map(|line| line.share.commission).sum::<i64>(), charged);
         }
     }
 

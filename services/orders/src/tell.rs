@@ -7,9 +7,10 @@ use kit_db::Event;
 use kit_rpc::timestamp;
 use prost::Message;
 
+use crate::returns::ReturnState;
 use crate::saga::machine::{Tell, Why};
 use crate::store::rows::{ShipmentDoc, WholeOrder};
-use crate::store::{CancellationRow, ItemRow, OrderRow, SubRow, TimelineRow};
+use crate::store::{CancellationRow, ItemRow, OrderRow, ReturnRow, SubRow, TimelineRow};
 use crate::view::{self, Reader};
 
 /// An event with its order as the key, so that whoever watches the order sees it.
@@ -28,6 +29,14 @@ pub(crate) fn event(order: &OrderRow, tenant: Option<TenantId>, body: Body) -> E
         Body::SubOrderRefundFailed(_) => "sub_order_refund_failed",
         Body::ItemsCancelled(_) => "items_cancelled",
         Body::SubOrderReaddressed(_) => "sub_order_readdressed",
+        Body::ReturnRequested(_) => "return_requested",
+        Body::ReturnApproved(_) => "return_approved",
+        Body::ReturnRefused(_) => "return_refused",
+        Body::ReturnWithdrawn(_) => "return_withdrawn",
+        Body::ReturnSent(_) => "return_sent",
+        Body::ReturnReceived(_) => "return_received",
+        Body::ReturnRefunded(_) => "return_refunded",
+        Body::ReturnExpired(_) => "return_expired",
     };
     Event { key: order.order_id, tenant, kind, payload: api::OrderEvent { body: Some(body) }.encode_to_vec(), change: None }
 }
@@ -175,6 +184,36 @@ fn cancelled_items(sub: &SubRow, cancellation: &CancellationRow, items: &[ItemRo
         Some(shown)
     });
     shown.collect()
+}
+
+/// What the timeline calls the step a return has just made.
+pub(crate) fn return_kind(row: &ReturnRow) -> &'static str {
+    match row.state() {
+        ReturnState::Requested => "return_requested",
+        ReturnState::Approved => "return_approved",
+        ReturnState::Refused => "return_refused",
+        ReturnState::Withdrawn => "return_withdrawn",
+        ReturnState::Sent => "return_sent",
+        ReturnState::Received => "return_received",
+        ReturnState::Refunded => "return_refunded",
+        ReturnState::Expired => "return_expired",
+    }
+}
+
+/// A return came to be or moved on.
+pub(crate) fn return_moved(order: &OrderRow, row: &ReturnRow, shown: api::Return) -> Event {
+    let moved = api::ReturnMoved { r#ref: Some(view::order_ref(order)), r#return: Some(shown) };
+    let body = match row.state() {
+        ReturnState::Requested => Body::ReturnRequested(moved),
+        ReturnState::Approved => Body::ReturnApproved(moved),
+        ReturnState::Refused => Body::ReturnRefused(moved),
+        ReturnState::Withdrawn => Body::ReturnWithdrawn(moved),
+        ReturnState::Sent => Body::ReturnSent(moved),
+        ReturnState::Received => Body::ReturnReceived(moved),
+        ReturnState::Refunded => Body::ReturnRefunded(moved),
+        ReturnState::Expired => Body::ReturnExpired(moved),
+    };
+    event(order, Some(row.tenant_id.into()), body)
 }
 
 /// A part goes to another address.

@@ -10,10 +10,12 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::model::{Draft, DraftPart, Line, OrderState, Totals};
+use crate::return_view;
+use crate::returns::ReturnState;
 use crate::saga::machine::Next;
 use crate::store::checkouts::CheckoutRow;
 use crate::store::rows::{ShipmentDoc, TrackingDoc, WholeOrder};
-use crate::store::{CancellationRow, ItemRow, OrderRow, SubRow, TimelineRow};
+use crate::store::{CancellationRow, ItemRow, OrderRow, ReturnRow, SubRow, TimelineRow};
 
 /// Who reads: commission is between the seller and the market.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,8 @@ pub(crate) fn order(whole: &WholeOrder, timeline: &[TimelineRow], reader: Reader
             view.email.clear();
         }
         view.cancellations = cancellations_of(sub, &whole.cancellations);
-        view.commission_returned = commission_returned(sub, &whole.cancellations, reader);
+        view.returns = returns_of(sub, &whole.returns, &whole.items, reader);
+        view.commission_returned = commission_returned(sub, &whole.cancellations, &whole.returns, reader);
         view
     });
     let row = &whole.order;
@@ -115,41 +118,51 @@ pub(crate) fn sub_order(row: &SubRow, items: &[&ItemRow], reader: Reader) -> api
         version: count(row.version),
         cancellations: Vec::new(),
         commission_returned: None,
+        returns: Vec::new(),
+        returnable_until: row.returnable_until.map(timestamp),
     }
 }
 
-/// A part with what was cancelled of it; rows of other parts are left out.
-pub(crate) fn part(row: &SubRow, items: &[ItemRow], cancellations: &[CancellationRow], reader: Reader) -> api::SubOrder {
+/// A part with what was cancelled of it and came back; rows of other parts are left out.
+pub(crate) fn part(row: &SubRow, items: &[ItemRow], cancellations: &[CancellationRow], returns: &[ReturnRow], reader: Reader) -> api::SubOrder {
     let own: Vec<_> = items.iter().filter(|item| item.sub_order_id == row.sub_order_id).collect();
     let mut shown = sub_order(row, &own, reader);
     shown.cancellations = cancellations_of(row, cancellations);
-    shown.commission_returned = commission_returned(row, cancellations, reader);
+    shown.returns = returns_of(row, returns, items, reader);
+    shown.commission_returned = commission_returned(row, cancellations, returns, reader);
     shown
 }
 
-fn commission_returned(row: &SubRow, cancellations: &[CancellationRow], reader: Reader) -> Option<proto::Money> {
+fn commission_returned(row: &SubRow, cancellations: &[CancellationRow], returns: &[ReturnRow], reader: Reader) -> Option<proto::Money> {
     let done = cancellations.iter().filter(|known| known.sub_order_id == row.sub_order_id && known.is_done());
-    (reader == Reader::Market).then(|| money(done.map(|known| known.commission_minor).sum(), &row.currency))
+    let back = returns.iter().filter(|known| known.sub_order_id == row.sub_order_id && known.state() == ReturnState::Refunded);
+    let sum = done.map(|known| known.commission_minor).chain(back.map(|known| known.commission_minor)).sum();
+    (reader == Reader::Market).then(|| money(sum, &row.currency))
+}
+
+fn returns_of(row: &SubRow, returns: &[ReturnRow], items: &[ItemRow], reader: Reader) -> Vec<api::Return> {
+    let own = returns.iter().filter(|known| known.sub_order_id == row.sub_order_id);
+    own.map(|known| return_view::shown(known, row, items, reader)).collect()
 }
 
 fn cancellations_of(row: &SubRow, cancellations: &[CancellationRow]) -> Vec<api::Cancellation> {
     let own = cancellations.iter().filter(|known| known.sub_order_id == row.sub_order_id && !known.came_too_late());
-    let shown = own.map(|known| api::Cancellation {
-        cancellation_id: api::CancellationId::from(known.cancellation_id).to_string(),
-        lines: known
-            .lines
-            .iter()
-            .map(|line| api::CancelledLine { item_id: api::ItemId::from(line.item_id).to_string(), quantity: line.quantity })
-            .collect(),
-        whole: known.whole,
-        amount: Some(money(known.amount_minor, &row.currency)),
-        refund_state: refund_state(&known.refund_state).into(),
-        reason: known.reason.clone(),
-        cancelled_by: known.cancelled_by.clone(),
-        created_at: Some(timestamp(known.created_at)),
-        stopped: known.is_done(),
-    });
-    shown.collect()
+    own.map(|known| cancellation(known, &row.currency)).collect()
+}
+
+pub(crate) fn cancellation(row: &CancellationRow, currency: &str) -> api::Cancellation {
+    let line = |line: &crate::share::Taken| api::CancelledLine { item_id: api::ItemId::from(line.item_id).to_string(), quantity: line.quantity };
+    api::Cancellation {
+        cancellation_id: api::CancellationId::from(row.cancellation_id).to_string(),
+        lines: row.lines.iter().map(line).collect(),
+        whole: row.whole,
+        amount: Some(money(row.amount_minor, currency)),
+        refund_state: refund_state(&row.refund_state).into(),
+        reason: row.reason.clone(),
+        cancelled_by: row.cancelled_by.clone(),
+        created_at: Some(timestamp(row.created_at)),
+        stopped: row.is_done(),
+    }
 }
 
 pub(crate) fn item(row: &ItemRow, currency: &str, commission_bps: Option<u32>) -> api::Item {
@@ -172,6 +185,7 @@ pub(crate) fn item(row: &ItemRow, currency: &str, commission_bps: Option<u32>) -
         commission: commission_bps.map(|_| money(row.commission_minor, currency)),
         weight_grams: count(row.weight_grams),
         cancelled_quantity: count(row.cancelled),
+        returned_quantity: count(row.returned),
     }
 }
 
@@ -318,7 +332,7 @@ pub(crate) fn state_filter(number: i32) -> Result<Option<&'static str>, Error> {
     Ok((wanted != api::OrderState::Unspecified).then(|| OrderState::of(&name).as_str()))
 }
 
-fn refund_state(text: &str) -> api::RefundState {
+pub(crate) fn refund_state(text: &str) -> api::RefundState {
     match text {
         "pending" => api::RefundState::Pending,
         "done" => api::RefundState::Done,

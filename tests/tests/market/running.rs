@@ -54,6 +54,7 @@ async fn every_job_shows_on_the_health_page() {
     };
     for (service, job) in [
         ("orders", "recover_orders"),
+        ("orders", "drive_returns"),
         ("orders", "forget_checkouts"),
         ("inventory", "expire_holds"),
         ("inventory", "forget_closed_holds"),

@@ -147,6 +147,7 @@ async fn belongings(market: &Market, victim: &Seller, buyer: &Buyer) -> Things {
     let waiting = text(&waiting, "/order/sub_orders/0/sub_order_id");
     victim.told_to_send(&waiting).await;
     let checkout = buyer.checkout(&[(&goods, 1)]).await;
+    let returned = comes_back(victim, buyer, &buyer.buys(&[(&goods, 1)], "tok_visa").await).await;
 
     let upload = text(&victim.upload("feed.csv", b"sku,title,price\n7,Spoon,1.00\n".to_vec()).await, "/upload/upload_id");
     let mapping = json!({ "columns": { "sku": "sku", "title": "title", "price": "price" }, "constants": { "currency": "USD" } });
@@ -173,6 +174,7 @@ async fn belongings(market: &Market, victim: &Seller, buyer: &Buyer) -> Things {
         ("sub_order_id", waiting),
         ("item_id", item),
         ("shipment_id", shipment),
+        ("return_id", returned),
         ("order_id", order),
         ("checkout_id", checkout),
         ("address_id", text(&address, "/address/address_id")),
@@ -181,6 +183,17 @@ async fn belongings(market: &Market, victim: &Seller, buyer: &Buyer) -> Things {
         ("payment_id", text(&payment, "/payment_id")),
         ("user_id", text(&victim.get("/v1/me").await, "/user/user_id")),
     ])
+}
+
+/// Something that has arrived and is to go back: the return's id.
+async fn comes_back(victim: &Seller, buyer: &Buyer, placed: &Value) -> String {
+    let part = text(placed, "/order/sub_orders/0/sub_order_id");
+    let shipment = victim.sends(&part).await;
+    victim.post(&format!("/v1/seller/shipments/{shipment}/deliver"), &json!({})).await;
+    let lines = json!([{ "item_id": text(placed, "/order/sub_orders/0/items/0/item_id"), "quantity": 1, "reason": "damaged" }]);
+    let asked =
+        eventually("a return of what has arrived", async || buyer.tries(&format!("/v1/sub-orders/{part}/returns"), &json!({ "lines": lines })).await);
+    text(&asked.await, "/return/return_id")
 }
 
 /// What the victim and its buyer see of it all.
@@ -201,6 +214,8 @@ async fn state(victim: &Seller, buyer: &Buyer, things: &Things) -> Vec<Value> {
         "/v1/seller/staff".to_owned(),
         "/v1/seller/shipping-methods".to_owned(),
         "/v1/seller/sub-orders".to_owned(),
+        "/v1/seller/returns".to_owned(),
+        "/v1/seller/return-policy".to_owned(),
         "/v1/seller/fulfillment-orders".to_owned(),
         "/v1/seller/balance".to_owned(),
     ] {

@@ -1,7 +1,7 @@
 //! Changing an order that is under way: fewer pieces of a part, another address. For its buyer.
 
 use api_identity::Country;
-use api_orders::{CancelItemsRequest, ChangeShippingAddressRequest, GetOrderRequest, Item, KeptLine, Order, OrderState, SubOrder};
+use api_orders::{CancelItemsRequest, Cancellation, ChangeShippingAddressRequest, GetOrderRequest, Item, KeptLine, Order, OrderState, SubOrder};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -61,7 +61,7 @@ pub(crate) async fn show_items(State(site): State<Web>, here: Here, Path((id, su
         form.with(&format!("lines[{index}].quantity"), item.quantity.saturating_sub(item.cancelled_quantity).to_string())
     };
     let form = left(part).enumerate().fold(Form::default(), kept);
-    Ok(view_items(&here, &order, part, &form).into_response())
+    Ok(view_items(&here, &order, part, None, &form).into_response())
 }
 
 /// The lines of a posted form, as "lines[0].item_id" and "lines[0].quantity"; a quantity that is no number is told at its field.
@@ -83,11 +83,17 @@ pub(crate) fn kept_lines(form: Form) -> Result<(Vec<KeptLine>, Form), Form> {
 }
 
 pub(crate) async fn set_items(State(site): State<Web>, here: Here, Path((id, sub_order_id)): Path<(String, String)>, Posted(form): Posted) -> Page {
+    let preview = !form.get("preview").is_empty();
+    let mut previewed = None;
     let form = match kept_lines(form) {
         Err(form) => form,
         Ok((lines, form)) => {
-            let request = CancelItemsRequest { sub_order_id: sub_order_id.clone(), lines, reason: form.text("reason") };
+            let request = CancelItemsRequest { sub_order_id: sub_order_id.clone(), lines, reason: form.text("reason"), preview };
             match site.orders.clone().cancel_items(here.ctx.request(request)).await {
+                Ok(answer) if preview => {
+                    previewed = Some(answer.into_inner().preview.unwrap_or_default());
+                    form
+                }
                 Ok(_) => {
                     return Ok(site.redirect(&address_of(&id, "", ""), Tone::Good, "Done. What you do not want any more goes back to your card."));
                 }
@@ -96,10 +102,11 @@ pub(crate) async fn set_items(State(site): State<Web>, here: Here, Path((id, sub
         }
     };
     let order = load(&site, &here, &id).await?;
-    Ok(again(view_items(&here, &order, part_of(&order, &sub_order_id)?, &form)))
+    let page = view_items(&here, &order, part_of(&order, &sub_order_id)?, previewed.as_ref(), &form);
+    Ok(if previewed.is_some() { page.into_response() } else { again(page) })
 }
 
-fn view_items(visit: &Visit, order: &Order, part: &SubOrder, form: &Form) -> Markup {
+fn view_items(visit: &Visit, order: &Order, part: &SubOrder, previewed: Option<&Cancellation>, form: &Form) -> Markup {
     let head = Head { title: "Fewer pieces", tab: "orders", ..Head::default() };
     let back = address_of(&order.order_id, "", "");
     let action = format!("/orders/{}/parts/{}/items", order.order_id, part.sub_order_id);
@@ -112,7 +119,11 @@ fn view_items(visit: &Visit, order: &Order, part: &SubOrder, form: &Form) -> Mar
                     (form.summary())
                     (kept_fields(part, form))
                     (Input::text("reason", "Why").max_len(300).optional().hint("The shop reads it.").show(form))
-                    div.row { button.btn.danger type="submit" { "Cancel the others" } a.btn.quiet href=(back) { "Keep everything" } }
+                    @if let Some(previewed) = previewed { (ui::notice(Tone::Info, html! {
+                        strong { (amount(previewed.amount.as_ref()).map(show::money).unwrap_or_else(|| "Nothing".to_owned())) " would go back to your card" }
+                        @if previewed.whole { ", shipping included, because nothing would be left" } "."
+                    })) }
+                    div.row { button.btn.danger type="submit" { "Cancel the others" } button.btn.outline type="submit" name="preview" value="1" { "See what goes back" } a.btn.quiet href=(back) { "Keep everything" } }
                 }
             })) }
         }
@@ -186,10 +197,11 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     let order = sample_order();
     let part = order.sub_orders.get(1).cloned().unwrap_or_default();
     let wrong = Form::default().with("lines[0].quantity", "99").wrong("lines[0].quantity", "Can only become less; 2 are ordered.");
+    let previewed = part.cancellations.first().cloned().unwrap_or_default();
     let address = address::fill(Form::default(), FIELD, &order.shipping_address.clone().unwrap_or_default());
     vec![
-        ("order-items", view_items(&buyer(), &order, &part, &Form::default().with("lines[0].quantity", "1"))),
-        ("order-items-wrong", view_items(&buyer(), &order, &part, &wrong)),
+        ("order-items", view_items(&buyer(), &order, &part, Some(&previewed), &Form::default().with("lines[0].quantity", "1"))),
+        ("order-items-wrong", view_items(&buyer(), &order, &part, None, &wrong)),
         ("order-address", view_address(&buyer(), &order, &address, &countries())),
         ("order-address-packed", view_address(&buyer(), &order, &address.refused("The address cannot be changed: everything of it is packed."), &[])),
     ]

@@ -94,6 +94,7 @@ pub(crate) fn item_line(item: &Item) -> Markup {
                 @if let Some(price) = amount(item.unit_price.as_ref()) { " " (show::money(price)) }
                 @if !item.options.is_empty() { " · " (item.options) }
                 @if item.cancelled_quantity > 0 { " · " strong { (item.cancelled_quantity) " cancelled" } }
+                @if item.returned_quantity > 0 { " · " strong { (item.returned_quantity) " sent back" } }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The shop: what buyers and guests see.
 
-mod account;
-mod address;
+pub(crate) mod account;
+pub(crate) mod address;
 mod cart;
 mod change;
 mod checkout;
@@ -16,6 +16,7 @@ mod privacy;
 mod product;
 mod query;
 mod results;
+mod returning;
 #[cfg(test)]
 pub(crate) mod sample;
 mod search;
@@ -74,6 +75,10 @@ fn buy() -> Router<Web> {
         .route("/orders/{id}/cancel", post(order::cancel))
         .route("/orders/{id}/parts/{sub_order_id}/cancel", post(order::cancel_part))
         .route("/orders/{id}/parts/{sub_order_id}/items", get(change::show_items).post(change::set_items))
+        .route("/orders/{id}/parts/{sub_order_id}/return", get(returning::show_request).post(returning::request))
+        .route("/returns/{return_id}", get(returning::show))
+        .route("/returns/{return_id}/label", get(returning::label))
+        .route("/returns/{return_id}/{act}", post(returning::act))
         .route("/orders/{id}/address", get(change::show_address).post(change::set_address))
         .route("/orders/{id}/pay", get(order::show_pay).post(order::pay))
         .route("/track/{number}", get(order::track))
@@ -130,6 +135,7 @@ pub(crate) fn samples() -> Vec<(&'static str, maud::Markup)> {
         checkout_pages::samples(),
         order_pages::samples(),
         change::samples(),
+        returning::samples(),
         sign::samples(),
         account::samples(),
         messages::samples(),

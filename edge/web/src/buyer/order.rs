@@ -28,6 +28,8 @@ pub(crate) struct Arrival {
     access_token: String,
     /// Came straight from placing it.
     placed: String,
+    /// Only this part of it.
+    part: String,
 }
 
 async fn load(site: &Site, here: &Here, order_id: &str, access_token: &str) -> Result<Order, Failure> {
@@ -113,7 +115,7 @@ pub(crate) async fn cancel_part(State(site): State<Web>, here: Here, Path((id, s
 }
 
 pub(crate) async fn invoice(State(site): State<Web>, here: Here, Path(id): Path<String>, UrlQuery(arrival): UrlQuery<Arrival>) -> Page {
-    let request = GetInvoiceRequest { order_id: id.clone(), access_token: arrival.access_token };
+    let request = GetInvoiceRequest { order_id: id.clone(), access_token: arrival.access_token, sub_order_id: arrival.part };
     let file = site.orders.clone().get_invoice(here.ctx.request(request)).await?.into_inner();
     let mut response = Response::new(axum::body::Body::from(file.data));
     let kind = HeaderValue::from_str(&file.content_type).unwrap_or(HeaderValue::from_static("application/pdf"));

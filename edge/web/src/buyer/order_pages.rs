@@ -8,6 +8,7 @@ use crate::buyer::address;
 use crate::buyer::change;
 use crate::buyer::checkout::CardAnswer;
 use crate::buyer::checkout_pages::{card_form, card_words, item_line, sums};
+use crate::buyer::returning;
 use crate::buyer::shelves;
 use crate::ui::form::{self, Form};
 use crate::ui::{self, Head, Progress, Tone, amount, icon, show};
@@ -130,6 +131,19 @@ const fn invoiced(state: OrderState) -> bool {
     matches!(
         state,
         OrderState::Paid | OrderState::Processing | OrderState::Packed | OrderState::Shipped | OrderState::Delivered | OrderState::Completed
+    ) || has_arrived(state)
+}
+
+/// Whatever came back since.
+const fn has_arrived(state: OrderState) -> bool {
+    matches!(
+        state,
+        OrderState::Delivered
+            | OrderState::Completed
+            | OrderState::ReturnRequested
+            | OrderState::ReturnApproved
+            | OrderState::ReturnReceived
+            | OrderState::Refunded
     )
 }
 
@@ -217,7 +231,7 @@ fn progress(state: OrderState, step: OrderState) -> Progress {
         OrderState::Processing => 2,
         OrderState::Packed => 3,
         OrderState::Shipped => 4,
-        OrderState::Delivered | OrderState::Completed => 5,
+        state if has_arrived(state) => 5,
         _ => 0,
     };
     match rank(state).cmp(&rank(step)) {
@@ -244,7 +258,7 @@ fn track(state: OrderState) -> Markup {
 
 fn part_view(visit: &Visit, order: &Order, part: &SubOrder, access: &Access<'_>) -> Markup {
     let state = part.state();
-    let cancelled = matches!(state, OrderState::Cancelled | OrderState::Refunded);
+    let cancelled = state == OrderState::Cancelled;
     html! {
         section.parcel id=(part.sub_order_id) {
             header { h2 { (icon("store")) (part.store_name) } (state_badge(state)) }
@@ -253,12 +267,20 @@ fn part_view(visit: &Visit, order: &Order, part: &SubOrder, access: &Access<'_>)
                 @for shipment in &part.shipments { (shipment_view(shipment)) }
                 div { @for item in &part.items { (item_line(item)) } }
                 @for cancellation in part.cancellations.iter().filter(|cancellation| !cancellation.whole) { (cancelled_pieces(part, cancellation)) }
+                (returning::of_part(part, access.token))
                 @if let Some(elsewhere) = &part.shipping_address { div.small { strong { "This part goes to" } (address::lines(elsewhere)) } }
             }
             footer {
                 span.row.tight { (icon("truck")) (part.shipping_method) (window(part)) }
                 @if change::may_shrink(state) && visit.ctx.user().is_some() && access.token.is_empty() {
                     a.btn.quiet.small href={ "/orders/" (order.order_id) "/parts/" (part.sub_order_id) "/items" } { (icon("minus")) "Fewer pieces" }
+                }
+                @if order.sub_orders.len() > 1 && invoiced(state) && state != OrderState::Completed {
+                    @let separator = if access.token.is_empty() { "?" } else { "&" };
+                    a.btn.quiet.small href={ (address_of(&order.order_id, "invoice", access.token)) (separator) "part=" (part.sub_order_id) } { (icon("file-text")) "Invoice of this part" }
+                }
+                @if returning::may_return(visit, part) {
+                    a.btn.quiet.small href=(address_of(&order.order_id, &format!("parts/{}/return", part.sub_order_id), access.token)) { (icon("rotate-ccw")) "Send something back" }
                 }
                 @if part_cancellable(state) && order.sub_orders.len() > 1 && access.token.is_empty() {
                     (cancel_form(visit, &format!("/orders/{}/parts/{}/cancel", order.order_id, part.sub_order_id), access.token, "Cancel this part", &format!("Cancel the part of {}?", part.store_name)))
@@ -492,6 +514,20 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         part.state = OrderState::Paid.into();
         part.shipments.clear();
     }
+    let mut delivered = sample_order();
+    delivered.state = OrderState::ReturnRequested.into();
+    for part in delivered.sub_orders.iter_mut().take(2) {
+        part.state = OrderState::ReturnRequested.into();
+        part.returnable_until = delivered.placed_at.map(|at| prost_types::Timestamp { seconds: at.seconds + 30 * 24 * 3600, ..at });
+        part.returns = vec![
+            crate::returned::sample(api_orders::ReturnState::Requested),
+            api_orders::Return {
+                without_goods: true,
+                answer: "For the scratch".to_owned(),
+                ..crate::returned::sample(api_orders::ReturnState::Refunded)
+            },
+        ];
+    }
     let found = ListOrdersResponse { orders: vec![sample_order(), failed.clone(), cancelled.clone()], next_cursor: "x".to_owned() };
     vec![
         ("order", order(&sample::buyer(), &sample_order(), &own(false))),
@@ -501,6 +537,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ("order-challenge", order(&sample::buyer(), &challenge, &own(true))),
         ("order-waiting", order(&sample::buyer(), &waiting, &own(true))),
         ("order-cancelled", order(&sample::buyer(), &cancelled, &own(false))),
+        ("order-delivered", order(&sample::buyer(), &delivered, &own(false))),
         ("order-pay", pay(&sample::buyer(), &failed, "", &payment_options(), &Form::default())),
         ("order-pay-with", pay_with(&sample::buyer(), &failed, "t0ken", &card, &Form::default())),
         ("orders", list(&sample::buyer(), &found, true)),

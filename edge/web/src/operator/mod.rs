@@ -9,6 +9,7 @@ mod money;
 mod orders;
 mod overview;
 mod recommendations;
+mod returns;
 mod search;
 mod settlements;
 mod tenants;
@@ -33,6 +34,10 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/operator/orders", get(orders::list))
         .route("/operator/orders/{order_id}", get(orders::show))
         .route("/operator/orders/{order_id}/cancel", post(orders::cancel))
+        .route("/operator/returns", get(returns::list))
+        .route("/operator/returns/{return_id}", get(returns::show))
+        .route("/operator/returns/{return_id}/{act}", post(returns::act))
+        .route("/operator/orders/{order_id}/parts/{sub_order_id}/refund", post(orders::refund))
         .route("/operator/payments", get(money::payments))
         .route("/operator/ledger", get(money::ledger))
         .route("/operator/settlements", get(settlements::payouts))
@@ -60,10 +65,11 @@ pub(crate) fn routes() -> Router<Web> {
 }
 
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 16] = [
+const ENTRIES: [(&str, &str, &str, &str, &str); 17] = [
     ("", "/operator", "layout-grid", "Overview", "health.read"),
     ("Market", "/operator/tenants", "store", "Tenants", "tenants.read"),
     ("", "/operator/orders", "package", "Orders", "orders.read"),
+    ("", "/operator/returns", "rotate-ccw", "Returns", "orders.read"),
     ("", "/operator/categories", "folder-tree", "Categories", "catalog.write"),
     ("", "/operator/recommendations", "sparkles", "Recommendations", "recommendations.write"),
     ("", "/operator/experiments", "chart-line", "Experiments", "recommendations.write"),
@@ -106,6 +112,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         overview::samples(),
         tenants::samples(),
         orders::samples(),
+        returns::samples(),
         money::samples(),
         settlements::samples(),
         categories::samples(),

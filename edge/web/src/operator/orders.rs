@@ -1,13 +1,17 @@
 //! All orders of the market, and one with everything about it.
 
-use api_orders::{CancelOrderRequest, GetOrderRequest, ListAllOrdersRequest, ListAllOrdersResponse, Order, OrderState, SubOrder};
+use api_orders::{
+    CancelOrderRequest, GetOrderRequest, GiveRefundRequest, ListAllOrdersRequest, ListAllOrdersResponse, Order, OrderState, ReturnId, SubOrder,
+};
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
+use kit_core::Money;
 use kit_rpc::problem_of;
 use maud::{Markup, html};
 
 use super::{ListQuery, console, filter, link, moment, staff, word};
 use crate::failure::Page;
+use crate::returned;
 use crate::session::{Here, Posted};
 use crate::site::Web;
 use crate::ui::{self, Tone, amount, badge, form, show};
@@ -78,7 +82,26 @@ fn view_list(visit: &Visit, wanted: &ListQuery, found: &ListAllOrdersResponse) -
 pub(crate) async fn show(State(site): State<Web>, here: Here, Path(order_id): Path<String>) -> Page {
     staff(&here)?;
     let found = site.orders.clone().get_order(here.ctx.request(GetOrderRequest { order_id, ..Default::default() })).await?.into_inner();
-    Ok(view(&here, &found.order.unwrap_or_default()).into_response())
+    Ok(view(&here, &found.order.unwrap_or_default(), &ReturnId::from(site.ids.uuid()).to_string()).into_response())
+}
+
+/// Money of one part back to the buyer, who keeps the goods.
+pub(crate) async fn refund(
+    State(site): State<Web>,
+    here: Here,
+    Path((order_id, sub_order_id)): Path<(String, String)>,
+    Posted(form): Posted,
+) -> Page {
+    staff(&here)?;
+    let back = format!("/operator/orders/{order_id}");
+    let Some(amount) = form.get("currency").parse().ok().and_then(|currency| Money::parse_decimal(form.get("amount"), currency).ok()) else {
+        return Ok(site.redirect(&back, Tone::Bad, "Write an amount, as in 4.50."));
+    };
+    let request = GiveRefundRequest { sub_order_id, return_id: form.text("return_id"), amount: Some(amount.into()), reason: form.text("reason") };
+    match site.orders.clone().give_refund(here.ctx.request(request)).await {
+        Ok(_) => Ok(site.redirect(&back, Tone::Good, "Given back; the buyer keeps the goods.")),
+        Err(status) => Ok(site.redirect(&back, Tone::Bad, &problem_of(&status).message)),
+    }
 }
 
 pub(crate) async fn cancel(State(site): State<Web>, here: Here, Path(order_id): Path<String>, Posted(form): Posted) -> Page {
@@ -91,12 +114,12 @@ pub(crate) async fn cancel(State(site): State<Web>, here: Here, Path(order_id): 
     }
 }
 
-fn view(visit: &Visit, order: &Order) -> Markup {
+fn view(visit: &Visit, order: &Order, refund_id: &str) -> Markup {
     let body = html! {
         (ui::crumbs(&[("/operator/orders".to_owned(), "Orders".to_owned())], &order.number))
         div.with-aside {
             div.stack.loose {
-                @for part in &order.sub_orders { (part_view(part)) }
+                @for part in &order.sub_orders { (part_view(visit, order, part, refund_id)) }
                 section.card { h2.mb4 { "Timeline" }
                     ol.timeline { @for entry in order.timeline.iter().rev() { li.done { span.dot { (ui::icon("check")) } div { p.what { (entry.message) } p.when { (moment(entry.at.as_ref())) } } } } }
                 }
@@ -132,7 +155,9 @@ fn view(visit: &Visit, order: &Order) -> Markup {
     console(visit, "/operator/orders", &order.number, "", html! {}, body)
 }
 
-fn part_view(part: &SubOrder) -> Markup {
+fn part_view(visit: &Visit, order: &Order, part: &SubOrder, refund_id: &str) -> Markup {
+    let currency = part.totals.as_ref().and_then(|totals| totals.total.as_ref()).map(|total| total.currency.clone()).unwrap_or_default();
+    let field = |name: &str| format!("{name}-{}", part.sub_order_id);
     html! {
         section.card.flush {
             header { h2 { a href={ "/operator/tenants/" (part.tenant_id) } { (part.store_name) } } (state_badge(part.state())) }
@@ -152,6 +177,23 @@ fn part_view(part: &SubOrder) -> Markup {
             }
             @for shipment in &part.shipments { footer.small { (ui::icon("truck")) " " (shipment.carrier) " " span.mono { (shipment.tracking_number) } ", " (word(&shipment.state, "")) } }
             @if !part.cancel_reason.is_empty() { footer.small { "Cancelled by " (part.cancelled_by) ": " (part.cancel_reason) } }
+            @for shown in &part.returns {
+                footer.small.row.between {
+                    span { a href={ "/operator/returns/" (shown.return_id) } { (returned::goods(shown)) } " " (returned::state_badge(shown)) }
+                    span.num { (amount(shown.amount.as_ref()).map(show::money).unwrap_or_default()) }
+                }
+            }
+            @if visit.may("operator:orders.write") && part.state() != OrderState::Cancelled && !currency.is_empty() {
+                footer { details.fold { summary { "Give some money back…" }
+                    (form::post(visit, &format!("/operator/orders/{}/parts/{}/refund", order.order_id, part.sub_order_id), html! { div.stack {
+                        input type="hidden" name="return_id" value=(refund_id);
+                        input type="hidden" name="currency" value=(currency);
+                        div.field { label for=(field("amount")) { "How much, in " (currency) } input.input id=(field("amount")) name="amount" inputmode="decimal" required; }
+                        div.field { label for=(field("for")) { "What for" } textarea id=(field("for")) name="reason" rows="2" required maxlength="500" {} p.hint { "The buyer reads this and keeps the goods." } }
+                        button.btn.outline type="submit" { "Give it back" }
+                    } }))
+                } }
+            }
         }
     }
 }
@@ -174,6 +216,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         tenant_id: "ten_1".to_owned(),
         state: OrderState::Processing.into(),
         items: vec![item],
+        totals: Some(api_orders::Totals { total: money(4497), ..Default::default() }),
+        returns: vec![returned::sample(api_orders::ReturnState::Requested)],
         ..Default::default()
     };
     let order = Order {
@@ -191,6 +235,6 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
             view_list(&operator(), &ListQuery::default(), &ListAllOrdersResponse { orders: vec![order.clone()], next_cursor: String::new() }),
         ),
         ("operator-orders-none", view_list(&operator(), &ListQuery::default(), &ListAllOrdersResponse::default())),
-        ("operator-order", view(&operator(), &order)),
+        ("operator-order", view(&operator(), &order, "ret_1")),
     ]
 }

@@ -7,6 +7,7 @@ mod overview;
 mod payouts;
 mod product_form;
 mod products;
+pub(crate) mod returns;
 mod shipping;
 mod staff;
 mod stock;
@@ -32,7 +33,13 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/seller/orders/export.csv", get(orders::export))
         .route("/seller/orders/{sub_order_id}", get(orders::show))
         .route("/seller/orders/{sub_order_id}/slip.pdf", get(orders::slip))
+        .route("/seller/orders/{sub_order_id}/invoice.pdf", get(orders::invoice))
         .route("/seller/orders/{sub_order_id}/{act}", post(orders::act))
+        .route("/seller/returns", get(returns::list))
+        .route("/seller/returns/{return_id}", get(returns::show))
+        .route("/seller/returns/{return_id}/label", get(returns::label))
+        .route("/seller/returns/{return_id}/{act}", post(returns::act))
+        .route("/seller/return-policy", get(returns::show_policy).post(returns::save_policy))
         .route("/seller/shipments/{sub_order_id}/{shipment_id}/{act}", post(orders::shipment))
         .route("/seller/products", get(products::list))
         .route("/seller/products/new", get(products::new).post(products::create))
@@ -78,9 +85,10 @@ pub(crate) fn routes() -> Router<Web> {
 pub(crate) use payouts::{payout_badge, span as payout_span};
 
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 11] = [
+const ENTRIES: [(&str, &str, &str, &str, &str); 12] = [
     ("", "/seller", "house", "Overview", "store.read"),
     ("Sell", "/seller/orders", "package", "Orders", "orders.read"),
+    ("", "/seller/returns", "rotate-ccw", "Returns", "orders.read"),
     ("", "/seller/shipping", "truck", "Shipping", "fulfillment.read"),
     ("Catalog", "/seller/products", "tag", "Products", "catalog.read"),
     ("", "/seller/stock", "boxes", "Stock", "inventory.read"),
@@ -138,6 +146,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     let sell = [
         overview::samples(),
         orders::samples(),
+        returns::samples(),
         shipping::samples(),
         products::samples(),
         stock::samples(),

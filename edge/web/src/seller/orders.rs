@@ -5,12 +5,12 @@ use api_fulfillment::{
     MarkDeliveredRequest, PackFulfillmentOrderRequest, ShipFulfillmentOrderRequest, Shipment, ShipmentLine, ShipmentState,
 };
 use api_orders::{
-    CancelItemsRequest, CancelSubOrderRequest, ExportSubOrdersRequest, GetSubOrderRequest, Item, ListSubOrdersRequest, ListSubOrdersResponse,
-    OrderState, SubOrder,
+    CancelItemsRequest, CancelSubOrderRequest, ExportSubOrdersRequest, GetSubOrderInvoiceRequest, GetSubOrderRequest, GiveRefundRequest, Item,
+    ListSubOrdersRequest, ListSubOrdersResponse, OrderState, ReturnId, SubOrder,
 };
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
-use kit_core::Code;
+use kit_core::{Code, Money};
 use kit_rpc::problem_of;
 use maud::{Markup, html};
 
@@ -18,14 +18,22 @@ use super::{desk, download, working};
 use crate::buyer::{kept_fields, kept_lines, left, may_shrink};
 use crate::failure::{Failure, Page};
 use crate::portal::{ListQuery, link, moment, word};
+use crate::returned;
 use crate::session::{Here, Posted};
-use crate::site::Web;
+use crate::site::{Site, Web};
 use crate::ui::form::{self, Form, Input};
 use crate::ui::{self, Tone, amount, badge, show};
 use crate::visit::Visit;
 
-const TABS: [(&str, &str); 6] =
-    [("", "All"), ("paid", "New"), ("processing", "Accepted"), ("packed", "Packed"), ("shipped", "Shipped"), ("cancelled", "Cancelled")];
+const TABS: [(&str, &str); 7] = [
+    ("", "All"),
+    ("paid", "New"),
+    ("processing", "Accepted"),
+    ("packed", "Packed"),
+    ("shipped", "Shipped"),
+    ("delivered", "Delivered"),
+    ("cancelled", "Cancelled"),
+];
 const PAGE: u32 = 25;
 
 pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Query<ListQuery>) -> Page {
@@ -47,6 +55,7 @@ fn state_badge(state: OrderState) -> Markup {
         OrderState::Processing | OrderState::Packed | OrderState::Shipped => Tone::Info,
         OrderState::Delivered | OrderState::Completed => Tone::Good,
         OrderState::Cancelled => Tone::Bad,
+        OrderState::ReturnRequested => Tone::Warn,
         _ => Tone::Plain,
     };
     let text = if state == OrderState::Paid { "new".to_owned() } else { word(state.as_str_name(), "ORDER_STATE_") };
@@ -99,12 +108,27 @@ async fn load(site: &Web, visit: &Visit, sub_order_id: &str) -> Result<(SubOrder
 pub(crate) async fn show(State(site): State<Web>, here: Here, Path(sub_order_id): Path<String>) -> Page {
     working(&here)?;
     let (part, work) = load(&site, &here, &sub_order_id).await?;
-    Ok(view(&here, &part, work.as_ref(), &Form::default()).into_response())
+    Ok(view(&here, &part, work.as_ref(), &with_refund_id(&site, Form::default())).into_response())
+}
+
+/// A refund is made once, however often its form is sent.
+fn with_refund_id(site: &Site, form: Form) -> Form {
+    if form.get(REFUND_ID).is_empty() { form.with(REFUND_ID, ReturnId::from(site.ids.uuid()).to_string()) } else { form }
+}
+
+fn refund_request(sub_order_id: String, currency: &str, form: &Form) -> Option<GiveRefundRequest> {
+    let amount = Money::parse_decimal(form.get("amount"), currency.parse().ok()?).ok()?;
+    Some(GiveRefundRequest { sub_order_id, return_id: form.text(REFUND_ID), amount: Some(amount.into()), reason: form.text(REFUND_REASON) })
 }
 
 pub(crate) async fn slip(State(site): State<Web>, here: Here, Path(sub_order_id): Path<String>) -> Page {
     working(&here)?;
     Ok(download(site.fulfillment.clone().get_packing_slip(here.ctx.request(GetPackingSlipRequest { sub_order_id })).await?))
+}
+
+pub(crate) async fn invoice(State(site): State<Web>, here: Here, Path(sub_order_id): Path<String>) -> Page {
+    working(&here)?;
+    Ok(download(site.orders.clone().get_sub_order_invoice(here.ctx.request(GetSubOrderInvoiceRequest { sub_order_id })).await?))
 }
 
 /// One step of the work, by the last word of the address.
@@ -127,8 +151,17 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((sub_order_id,
         }
         "cancel-items" => {
             let lines = kept_lines(form.clone()).map(|(lines, _)| lines).unwrap_or_default();
-            let request = CancelItemsRequest { sub_order_id: id, lines, reason: form.text(FEWER_REASON) };
+            let request = CancelItemsRequest { sub_order_id: id, lines, reason: form.text(FEWER_REASON), preview: false };
             (site.orders.clone().cancel_items(ctx.request(request)).await.err(), "Cancelled. The buyer gets the money for these pieces back.")
+        }
+        "refund" => {
+            let (part, fulfillment) = load(&site, &here, &sub_order_id).await?;
+            let currency = part.totals.as_ref().and_then(|totals| totals.total.as_ref()).map(|total| total.currency.clone()).unwrap_or_default();
+            let Some(request) = refund_request(id, &currency, &form) else {
+                let page = view(&here, &part, fulfillment.as_ref(), &form.wrong("amount", "Write an amount, as in 4.50."));
+                return Ok((http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+            };
+            (site.orders.clone().give_refund(ctx.request(request)).await.err(), "Given back. The buyer keeps the goods.")
         }
         _ => return Err(Failure::not_found()),
     };
@@ -140,7 +173,10 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((sub_order_id,
             for violation in problem.violations.iter_mut().filter(|violation| act == "cancel-items" && violation.field == "reason") {
                 FEWER_REASON.clone_into(&mut violation.field);
             }
-            let page = view(&here, &part, work.as_ref(), &form.rejected(&problem));
+            for violation in problem.violations.iter_mut().filter(|violation| act == "refund" && violation.field == "reason") {
+                REFUND_REASON.clone_into(&mut violation.field);
+            }
+            let page = view(&here, &part, work.as_ref(), &with_refund_id(&site, form.rejected(&problem)));
             Ok((http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
     }
@@ -192,6 +228,7 @@ fn view(visit: &Visit, part: &SubOrder, work: Option<&FulfillmentOrder>, form: &
             div.stack.loose {
                 section.card.flush { header { h2 { "To send" } (state_badge(part.state())) } (lines(part, work)) }
                 @for shipment in work.map(|work| work.shipments.as_slice()).unwrap_or_default() { (shipment_view(visit, &part.sub_order_id, shipment)) }
+                @if !part.returns.is_empty() { (returns(part)) }
                 section.card { h2.mb4 { "Timeline" }
                     ol.timeline { @for entry in part.timeline.iter().rev() { li.done { span.dot { (ui::icon("check")) } div { p.what { (entry.message) } p.when { (moment(entry.at.as_ref())) } } } } }
                 }
@@ -201,6 +238,7 @@ fn view(visit: &Visit, part: &SubOrder, work: Option<&FulfillmentOrder>, form: &
                 (facts(part, work))
                 @if visit.may("seller:orders.write") && may_shrink(part.state()) { (fewer_box(visit, part, form)) }
                 @if visit.may("seller:orders.write") && cancellable(part, work) { (cancel_box(visit, part, form)) }
+                @if visit.may("seller:orders.write") && refundable(part.state()) { (refund_box(visit, part, form)) }
             }
         }
     };
@@ -217,7 +255,7 @@ fn lines(part: &SubOrder, work: Option<&FulfillmentOrder>) -> Markup {
                     tr {
                         th scope="row" { (item.title) @if !item.options.is_empty() { div.tiny.hush { (item.options) } } }
                         td data-label="SKU" { span.mono.tiny { (item.sku) } }
-                        td.num data-label="Quantity" { (item.quantity - item.cancelled_quantity.min(item.quantity)) @if item.cancelled_quantity > 0 { div.tiny.hush { (item.cancelled_quantity) " of " (item.quantity) " cancelled" } } }
+                        td.num data-label="Quantity" { (item.quantity - item.cancelled_quantity.min(item.quantity)) @if item.cancelled_quantity > 0 { div.tiny.hush { (item.cancelled_quantity) " of " (item.quantity) " cancelled" } } @if item.returned_quantity > 0 { div.tiny.hush { (item.returned_quantity) " sent back" } } }
                         td.num data-label="Shipped" { (shipped(&item.item_id)) }
                         td.num data-label="Sum" { (amount(item.line_total.as_ref()).map(show::money).unwrap_or_default()) }
                     }
@@ -324,6 +362,7 @@ fn facts(part: &SubOrder, work: Option<&FulfillmentOrder>) -> Markup {
                 @if let Some(refunded) = amount(part.refunded.as_ref()).filter(|refunded| !refunded.is_zero()) { dt { "Refunded" } dd { (show::money(refunded)) } }
             }
             @if !part.cancel_reason.is_empty() { p.small { "Cancelled by " (part.cancelled_by) ": " (part.cancel_reason) } }
+            a.btn.outline.block href={ "/seller/orders/" (part.sub_order_id) "/invoice.pdf" } { (ui::icon("file-text")) "Invoice" }
         }
     }
 }
@@ -342,6 +381,54 @@ fn cancel_box(visit: &Visit, part: &SubOrder, form: &Form) -> Markup {
                     button.btn.danger.block type="submit" { "Cancel and refund" }
                 } }))
             }
+        }
+    }
+}
+
+const fn refundable(state: OrderState) -> bool {
+    !matches!(
+        state,
+        OrderState::Unspecified
+            | OrderState::Created
+            | OrderState::Reserved
+            | OrderState::PaymentPending
+            | OrderState::PaymentFailed
+            | OrderState::Confirmed
+            | OrderState::Cancelled
+            | OrderState::Refunded
+    )
+}
+
+const REFUND_ID: &str = "return_id";
+const REFUND_REASON: &str = "refund_reason";
+
+/// Money without goods: for a scratch that the buyer lives with.
+fn refund_box(visit: &Visit, part: &SubOrder, form: &Form) -> Markup {
+    let unit = part.totals.as_ref().and_then(|totals| totals.total.as_ref()).map(|total| total.currency.clone()).unwrap_or_default();
+    html! {
+        section.card {
+            details.fold open[form.error("amount").is_some() || form.error(REFUND_REASON).is_some()] { summary { "Give some money back…" }
+                (form::post(visit, &format!("/seller/orders/{}/refund", part.sub_order_id), html! { div.stack {
+                    input type="hidden" name=(REFUND_ID) value=(form.get(REFUND_ID));
+                    (Input::amount("amount", "How much", &unit).hint("Out of what is left of the goods; the commission on it comes back to you.").show(form))
+                    (Input::area(REFUND_REASON, "What for").max_len(500).hint("The buyer reads this and keeps the goods.").show(form))
+                    button.btn.outline.block type="submit" { "Give it back" }
+                } }))
+            }
+        }
+    }
+}
+
+/// What came back of it, and what was given back.
+fn returns(part: &SubOrder) -> Markup {
+    html! {
+        section.card.stack { h2 { "Returns and refunds" }
+            ul.stack.tight { @for shown in &part.returns {
+                li.row.between {
+                    span { a href={ "/seller/returns/" (shown.return_id) } { (returned::goods(shown)) } " " (returned::state_badge(shown)) }
+                    span.num { (amount(shown.amount.as_ref()).map(show::money).unwrap_or_default()) }
+                }
+            } }
         }
     }
 }
@@ -429,6 +516,13 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ..Default::default()
     };
     let shipped = FulfillmentOrder { shipments: vec![parcel], ..work(FulfillmentState::Shipped) };
+    let delivered = SubOrder {
+        returns: vec![
+            returned::sample(api_orders::ReturnState::Requested),
+            api_orders::Return { without_goods: true, answer: "For the scratch".to_owned(), ..returned::sample(api_orders::ReturnState::Refunded) },
+        ],
+        ..part(OrderState::ReturnRequested)
+    };
     let refused = Form::default().rejected(&problem_of(&kit_rpc::violation("tracking_number", "is required")));
     vec![
         (
@@ -445,6 +539,10 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ),
         ("seller-order-new", view(&seller(), &part(OrderState::Paid), Some(&work(FulfillmentState::Open)), &Form::default())),
         ("seller-order-packed", view(&seller(), &part(OrderState::Packed), Some(&work(FulfillmentState::Packed)), &refused)),
+        (
+            "seller-order-returned",
+            view(&seller(), &delivered, Some(&work(FulfillmentState::Delivered)), &Form::default().wrong("amount", "Write an amount, as in 4.50.")),
+        ),
         ("seller-order-shipped", view(&seller(), &part(OrderState::Shipped), Some(&shipped), &Form::default())),
     ]
 }

@@ -68,7 +68,7 @@ impl Named {
                 self.reservations.insert(*reservation);
                 self.keys.extend(keys);
             }
-            Operation::Restock { restock, reservation, lines } => {
+            Operation::Restock { restock, reservation, lines, .. } => {
                 self.reservations.insert(*reservation);
                 self.keys.extend(lines.iter().map(|line| line.key));
                 self.restocks.extend(lines.iter().map(|line| (line.key.0, restock.clone())));

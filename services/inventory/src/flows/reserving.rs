@@ -77,7 +77,7 @@ impl Inventory {
         for (cell, tenants) in confirmed {
             let lines = self.sold_lines(&cell, reservation, tenants).await?;
             if !lines.is_empty() {
-                let operation = Operation::Restock { restock: format!("{reservation}:lost"), reservation, lines };
+                let operation = Operation::Restock { restock: format!("{reservation}:lost"), reservation, lines, damaged: false };
                 self.batched(&cell, Asked::new(ctx, operation, reservation.to_string(), String::new())).await?;
             }
         }
@@ -100,9 +100,9 @@ impl Inventory {
         Ok(released)
     }
 
-    pub(crate) async fn restock(&self, ctx: &Ctx, restock: String, reservation: ReservationId, lines: Vec<Line>) -> Result<(), Error> {
+    pub(crate) async fn restock(&self, ctx: &Ctx, restock: String, reservation: ReservationId, lines: Vec<Line>, damaged: bool) -> Result<(), Error> {
         for (cell, lines) in self.by_cell(lines, |line| line.key.0).await?.into_values() {
-            let operation = Operation::Restock { restock: restock.clone(), reservation, lines };
+            let operation = Operation::Restock { restock: restock.clone(), reservation, lines, damaged };
             self.batched(&cell, Asked::new(ctx, operation, reservation.to_string(), restock.clone())).await?;
         }
         Ok(())

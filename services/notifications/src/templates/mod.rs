@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod order;
+pub(crate) mod returned;
 mod sample;
 pub(crate) mod store;
 

@@ -3,14 +3,15 @@
 use api_identity::{EmailVerificationRequested, NewDeviceSeen, PasswordResetRequested, SignInBlocked, User, UserDisabled};
 use api_inventory::StockRanLow;
 use api_orders::{
-    Item, ItemsCancelled, Order, OrderCancelled, OrderPaymentFailed, OrderPlaced, OrderRef, Shipment, SubOrder, SubOrderCancelled, SubOrderConfirmed,
-    SubOrderProgressed, SubOrderReaddressed, SubOrderRefundFailed, SubOrderRefunded, Totals,
+    Item, ItemsCancelled, Order, OrderCancelled, OrderPaymentFailed, OrderPlaced, OrderRef, Return, ReturnMoved, ReturnReason, ReturnedLine,
+    Shipment, SubOrder, SubOrderCancelled, SubOrderConfirmed, SubOrderProgressed, SubOrderReaddressed, SubOrderRefundFailed, SubOrderRefunded,
+    Totals,
 };
 use api_tenants::{Business, Invite, StaffInvited, StaffRole, Store, Tenant};
 use kit_rpc::proto::{Address, Money};
 use prost_types::Timestamp;
 
-use super::{Message, Site, account, order, store};
+use super::{Message, Site, account, order, returned, store};
 
 fn user() -> User {
     User { email: "ann@example.com".into(), name: "Ann Smith".into(), ..Default::default() }
@@ -64,6 +65,7 @@ fn tenant() -> Tenant {
 pub(crate) fn samples(site: &Site) -> Vec<Message> {
     let mut all = of_account(site);
     all.extend(of_order(site));
+    all.extend(of_return(site));
     all.extend(of_store(site));
     all
 }
@@ -132,6 +134,34 @@ fn of_order(site: &Site) -> Vec<Message> {
         order::sale(site, &SubOrderConfirmed { sub_order: Some(part()), ..Default::default() }),
         order::sale_cancelled(site, &to, &cancelled),
         order::refund_failed(site, &to, &SubOrderRefundFailed { amount: eur(8_290), reason: "Account closed".into(), ..Default::default() }),
+    ]
+}
+
+fn of_return(site: &Site) -> Vec<Message> {
+    let line = ReturnedLine { title: "Blue kettle".into(), quantity: 1, reason: ReturnReason::Damaged.into(), ..Default::default() };
+    let shown = Return {
+        return_id: "ret_0198f0d1000070008000000000000001".into(),
+        number: "MH-2026-7K3F-9QXD-1-R1".into(),
+        store_name: "Anna's Mugs".into(),
+        lines: vec![line],
+        note: "The spout is bent".into(),
+        answer: "Please pack it well".into(),
+        carrier: "UPS".into(),
+        tracking_number: "1Z999AA10123456784".into(),
+        amount: eur(3_900),
+        deduction: eur(100),
+        due_at: at(),
+        ..Default::default()
+    };
+    let moved = ReturnMoved { r#ref: Some(order_ref()), r#return: Some(shown) };
+    vec![
+        returned::requested(site, &moved),
+        returned::sent(site, &moved),
+        returned::withdrawn(site, &moved),
+        returned::approved(site, &moved),
+        returned::refused(site, &moved),
+        returned::received(site, &moved),
+        returned::expired(site, &moved),
     ]
 }
 

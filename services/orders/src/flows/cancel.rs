@@ -1,6 +1,6 @@
 //! Cancelling: the whole order, one seller's part or pieces of it, before they ship.
 
-use api_orders::{Order, OrderId, SubOrder, SubOrderId};
+use api_orders::{Cancellation, Order, OrderId, SubOrder, SubOrderId};
 use kit_core::TenantId;
 use kit_db::Scope;
 use kit_rpc::Ctx;
@@ -11,7 +11,7 @@ use crate::model::OrderState;
 use crate::saga::machine::{Input, Why};
 use crate::service::Orders;
 use crate::share::{Wanted, why_not};
-use crate::store::{cancellations, orders};
+use crate::store::{cancellations, orders, returns};
 use crate::view::{self, Reader};
 
 /// Who cancels a part, and in whose name.
@@ -87,8 +87,23 @@ impl Orders {
         let sub = orders::get_sub(&mut tx, id).await?;
         let items = orders::items_of(&mut tx, &[sub.order_id]).await?;
         let cancellations = cancellations::of_orders(&mut tx, &[sub.order_id]).await?;
+        let returns = returns::of_orders(&mut tx, &[sub.order_id]).await?;
         tx.commit().await?;
-        Ok(view::part(&sub, &items, &cancellations, if by == By::Buyer { Reader::Buyer } else { Reader::Market }))
+        Ok(view::part(&sub, &items, &cancellations, &returns, if by == By::Buyer { Reader::Buyer } else { Reader::Market }))
+    }
+
+    /// What cancelling pieces would give back; none when nothing would be cancelled.
+    pub(crate) async fn preview_cancel(&self, ctx: &Ctx, id: SubOrderId, wanted: Wanted<'_>) -> Result<(SubOrder, Option<Cancellation>), Error> {
+        let by = self.who_cancels(ctx, id).await?;
+        let row = self.intend_cancel(id, wanted, "", by.word(), true).await?;
+        let mut tx = self.db.begin(&Scope::Platform).await?;
+        let sub = orders::get_sub(&mut tx, id).await?;
+        let items = orders::items_of(&mut tx, &[sub.order_id]).await?;
+        let known = cancellations::of_orders(&mut tx, &[sub.order_id]).await?;
+        let returns = returns::of_orders(&mut tx, &[sub.order_id]).await?;
+        tx.commit().await?;
+        let shown = view::part(&sub, &items, &known, &returns, if by == By::Buyer { Reader::Buyer } else { Reader::Market });
+        Ok((shown, row.map(|row| view::cancellation(&row, &sub.currency))))
     }
 
     async fn who_cancels(&self, ctx: &Ctx, id: SubOrderId) -> Result<By, Error> {
@@ -118,7 +133,7 @@ impl Orders {
             ("", _) => "no reason was given",
             (reason, _) => reason,
         };
-        let Some(intended) = self.intend_cancel(id, wanted, told, by.word()).await? else { return Ok(()) };
+        let Some(intended) = self.intend_cancel(id, wanted, told, by.word(), false).await? else { return Ok(()) };
         let id = intended.cancellation_id.into();
         let (orders, ctx) = (self.clone(), ctx.clone());
         let done = tokio::spawn(async move { orders.drive_cancel(&ctx, id).await }).await.map_err(Error::unreadable)??;

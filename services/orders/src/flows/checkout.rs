@@ -243,7 +243,7 @@ fn email_of(text: &str) -> Result<String, Error> {
 }
 
 /// Reads an address of a request; all its faults are told at once.
-pub(super) fn address(field: &str, given: Option<&proto::Address>) -> Result<Option<Address>, Error> {
+pub(crate) fn address(field: &str, given: Option<&proto::Address>) -> Result<Option<Address>, Error> {
     let checked = given.cloned().map(Address::from).map(Address::checked).transpose();
     checked.map_err(|wrong| Error::Invalid(wrong.into_iter().map(|wrong| (format!("{field}.{}", wrong.field), wrong.message)).collect()))
 }

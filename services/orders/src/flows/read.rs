@@ -1,6 +1,6 @@
 //! Reading orders: whoever owns one, operates the market, or has the order's access token.
 
-use api_orders::{Order, OrderId};
+use api_orders::{Order, OrderId, SubOrderId};
 use futures::stream::{self, BoxStream, StreamExt};
 use kit_core::{TenantId, UserId};
 use kit_db::Scope;
@@ -13,7 +13,7 @@ use crate::model::OrderState;
 use crate::service::Orders;
 use crate::store::lists::{self, Page};
 use crate::store::rows::WholeOrder;
-use crate::store::{OrderRow, cancellations, orders};
+use crate::store::{OrderRow, cancellations, orders, returns};
 use crate::view::{self, Reader};
 
 /// What a caller shows to get at an order that is not theirs by sign-in; may be empty.
@@ -34,7 +34,7 @@ impl Access {
     }
 
     /// The tokens are compared as a whole, without a short cut at the first difference.
-    fn opens(&self, order: &OrderRow) -> bool {
+    pub(crate) fn opens(&self, order: &OrderRow) -> bool {
         let given = self.token.as_bytes();
         let right = order.access_token.as_bytes();
         given.len() == right.len() && given.iter().zip(right).fold(0, |sum, (one, other)| sum | (one ^ other)) == 0
@@ -83,6 +83,7 @@ impl Orders {
         let timeline = orders::timeline_of(&mut tx, order.order_id).await?;
         let mut whole = orders::whole(&mut tx, order).await?;
         whole.cancellations = cancellations::of_orders(&mut tx, &[whole.order.order_id]).await?;
+        whole.returns = returns::of_orders(&mut tx, &[whole.order.order_id]).await?;
         tx.commit().await?;
         Ok(view::order(&whole, &timeline, reader))
     }
@@ -132,8 +133,8 @@ impl Orders {
         Ok(orders)
     }
 
-    /// The order's number and its invoice as a PDF.
-    pub(crate) async fn invoice(&self, ctx: &Ctx, id: OrderId, access: &Access) -> Result<(String, Vec<u8>), Error> {
+    /// The number and the invoice as a PDF, of an order or of one part of it.
+    pub(crate) async fn invoice(&self, ctx: &Ctx, id: OrderId, part: Option<SubOrderId>, access: &Access) -> Result<(String, Vec<u8>), Error> {
         let order = self.readable_order(ctx, id, access).await?;
         if order.state() < OrderState::Paid || !order.saga.is_paid() {
             return Err(Error::NotPaid);
@@ -141,7 +142,21 @@ impl Orders {
         let mut tx = self.db.begin(&Scope::Buyer(order.buyer_id.into())).await?;
         let whole = orders::whole(&mut tx, order).await?;
         tx.commit().await?;
-        Ok((whole.order.number.clone(), invoice::pdf(&whole)?))
+        let Some(part) = part else { return Ok((whole.order.number.clone(), invoice::pdf(&whole)?)) };
+        let sub = whole.subs.iter().find(|sub| sub.sub_order_id == part.uuid()).ok_or(Error::OrderNotFound)?;
+        Ok((sub.number.clone(), invoice::of_part(sub, &whole.items, &whole.order.billing_address)?))
+    }
+
+    /// The same for the part's seller, who does not know where the order is billed to.
+    pub(crate) async fn invoice_of_part(&self, tenant: TenantId, id: SubOrderId) -> Result<(String, Vec<u8>), Error> {
+        let mut tx = self.db.begin(&Scope::Tenant(tenant)).await?;
+        let sub = orders::get_sub(&mut tx, id).await?;
+        let items = orders::items_of(&mut tx, &[sub.order_id]).await?;
+        tx.commit().await?;
+        if sub.state() == OrderState::Created {
+            return Err(Error::OrderNotFound);
+        }
+        Ok((sub.number.clone(), invoice::of_part(&sub, &items, &sub.ship_to)?))
     }
 }
 
@@ -157,7 +172,7 @@ async fn with_parts(db: &mut sqlx::PgConnection, rows: Vec<OrderRow>, reader: Re
     let whole = |order: OrderRow| {
         let subs = subs.iter().filter(|sub| sub.order_id == order.order_id).cloned().collect();
         let items = items.iter().filter(|item| item.order_id == order.order_id).cloned().collect();
-        view::order(&WholeOrder { order, subs, items, cancellations: Vec::new() }, &[], reader)
+        view::order(&WholeOrder { order, subs, items, cancellations: Vec::new(), returns: Vec::new() }, &[], reader)
     };
     Ok(rows.into_iter().map(whole).collect())
 }

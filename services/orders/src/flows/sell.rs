@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::model::OrderState;
 use crate::service::Orders;
 use crate::store::lists::{self, ExportRow, Page, SubFilter};
-use crate::store::{cancellations, orders};
+use crate::store::{cancellations, orders, returns};
 use crate::view::{self, Reader};
 
 const EXPORT_HEADER: [&str; 18] = [
@@ -56,9 +56,10 @@ impl Orders {
             return Err(Error::OrderNotFound);
         }
         let items = orders::items_of(&mut tx, &[row.order_id]).await?;
+        let returns = returns::of_orders(&mut tx, &[row.order_id]).await?;
         let timeline = orders::timeline_of(&mut tx, row.order_id).await?;
         tx.commit().await?;
-        let mut shown = view::part(&row, &items, &cancellations, Reader::Market);
+        let mut shown = view::part(&row, &items, &cancellations, &returns, Reader::Market);
         shown.timeline = timeline.iter().map(view::timeline_entry).collect();
         Ok(shown)
     }

@@ -88,6 +88,11 @@ impl CancelSaga {
         Self { form: FORM, refund_id, goods: Goods::Stopping, stock: Stock::Sold, money: Money::Taken, tries: 0 }
     }
 
+    /// Of goods that came back: there is nothing to stop.
+    pub(crate) const fn returned(refund_id: RefundId) -> Self {
+        Self { goods: Goods::Stopped, ..Self::new(refund_id) }
+    }
+
     pub(crate) fn apply(&mut self, input: CancelInput) -> Option<CancelTell> {
         let before = (self.goods, self.stock, self.money);
         let mut tell = None;

@@ -131,7 +131,8 @@ async fn tell_all(db: &mut sqlx::PgConnection, rows: &HashMap<Uuid, OrderRow>, t
 
 /// Every order told of, with parts and lines where they are needed.
 async fn load_parts(db: &mut sqlx::PgConnection, rows: &HashMap<Uuid, OrderRow>, with_parts: &[Uuid]) -> Result<HashMap<Uuid, WholeOrder>, Error> {
-    let bare = |row: &OrderRow| WholeOrder { order: row.clone(), subs: Vec::new(), items: Vec::new(), cancellations: Vec::new() };
+    let bare =
+        |row: &OrderRow| WholeOrder { order: row.clone(), subs: Vec::new(), items: Vec::new(), cancellations: Vec::new(), returns: Vec::new() };
     let mut whole: HashMap<Uuid, WholeOrder> = rows.iter().map(|(id, row)| (*id, bare(row))).collect();
     if with_parts.is_empty() {
         return Ok(whole);
@@ -211,7 +212,8 @@ impl Orders {
                 known_or_unknown(inventory.release_reservation(own.request(request)).await, Input::Released, "release stock")
             }
             Command::Restock => {
-                let request = RestockRequest { restock_id: reservation_id.clone(), reservation_id, lines: reserve_lines(whole, None) };
+                let request =
+                    RestockRequest { restock_id: reservation_id.clone(), reservation_id, lines: reserve_lines(whole, None), damaged: false };
                 known_or_unknown(inventory.restock(own.request(request)).await, Input::Restocked, "restock")
             }
             Command::Authorise(place) => self.ask_payments(whole, place, self.authorise(&own, whole, place).await),

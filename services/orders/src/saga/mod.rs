@@ -5,6 +5,7 @@ pub(crate) mod cancel;
 pub(crate) mod drive;
 #[cfg(test)]
 mod explore;
+mod give_back;
 pub(crate) mod machine;
 pub(crate) mod part;
 pub(crate) mod undo;

@@ -22,7 +22,7 @@ use crate::model::{OrderState, state_of_parts};
 use crate::service::Orders;
 use crate::share::{Cut, Left, Remains, Share, Wanted};
 use crate::store::rows::WholeOrder;
-use crate::store::{CancellationRow, ItemRow, OrderRow, SubRow, TimelineRow, cancellations, orders};
+use crate::store::{CancellationRow, ItemRow, OrderRow, ReturnRow, SubRow, TimelineRow, cancellations, orders, returns};
 use crate::tell;
 
 /// A part that was paid a moment ago may still be on its way to fulfillment: how often and after which pause it is asked again at once.
@@ -30,8 +30,16 @@ pub(crate) const ARRIVAL_TRIES: u32 = 20;
 pub(crate) const ARRIVAL_PAUSE: Duration = Duration::from_millis(50);
 
 impl Orders {
-    /// Records that pieces of a part are to be cancelled; nothing has happened yet. `None`: what is wanted is so already.
-    pub(crate) async fn intend_cancel(&self, id: SubOrderId, wanted: Wanted<'_>, reason: &str, by: &str) -> Result<Option<CancellationRow>, Error> {
+    /// Records that pieces of a part are to be cancelled; nothing has happened yet. `None`: what is wanted is so already. A preview is not
+    /// even recorded.
+    pub(crate) async fn intend_cancel(
+        &self,
+        id: SubOrderId,
+        wanted: Wanted<'_>,
+        reason: &str,
+        by: &str,
+        preview: bool,
+    ) -> Result<Option<CancellationRow>, Error> {
         let now = self.clock.now();
         let mut tx = self.db.begin(&Scope::Platform).await?;
         let sub = orders::lock_sub(&mut tx, id).await?;
@@ -42,11 +50,16 @@ impl Orders {
         }
         let mut items = orders::items_of(&mut tx, &[sub.order_id]).await?;
         items.retain(|item| item.sub_order_id == sub.sub_order_id);
-        let Some(cut) = remains(&sub, &items, &known)?.cut(wanted)? else {
+        let mut given = returns::of_orders(&mut tx, &[sub.order_id]).await?;
+        given.retain(|row| row.sub_order_id == sub.sub_order_id);
+        let Some(cut) = remains(&sub, &items, &known, &given)?.cut(wanted)? else {
             // A cancellation of the rest that is under way goes on.
             return Ok(known.into_iter().rev().find(|row| !row.is_done()));
         };
         let row = self.cancellation(&sub, cut, reason, by, now);
+        if preview {
+            return Ok(Some(row));
+        }
         cancellations::insert(&mut tx, &row).await?;
         cancellations::count_pieces(&mut tx, &row, 1).await?;
         tx.commit().await?;
@@ -162,6 +175,7 @@ impl Orders {
                     restock_id: CancellationId::from(row.cancellation_id).to_string(),
                     reservation_id: OrderId::from(row.order_id).to_string(),
                     lines: restock_lines(whole, row),
+                    damaged: false,
                 };
                 match self.callees.inventory.clone().restock(own.request(request)).await {
                     Ok(_) => CancelInput::Restocked,
@@ -233,30 +247,38 @@ impl Orders {
     }
 }
 
-/// What of a part has not been cancelled, nor is about to be.
-fn remains(sub: &SubRow, items: &[ItemRow], live: &[CancellationRow]) -> Result<Remains, Error> {
+/// What of a part has not been cancelled, taken back or refunded, nor is about to be; all of them the part's own.
+pub(crate) fn remains(sub: &SubRow, items: &[ItemRow], live: &[CancellationRow], returns: &[ReturnRow]) -> Result<Remains, Error> {
+    let returned: Vec<&ReturnRow> = returns.iter().filter(|row| row.state().takes_money()).collect();
     let line = |item: &ItemRow| {
-        let taken = live.iter().flat_map(|row| row.lines.iter()).filter(|line| line.item_id == item.item_id);
+        let cancelled = live.iter().flat_map(|row| row.lines.iter()).filter(|line| line.item_id == item.item_id).map(|line| line.share);
+        let back: Vec<_> = returned.iter().flat_map(|row| row.lines.iter()).filter(|line| line.item_id == item.item_id).collect();
+        let pieces: u32 = back.iter().map(|line| line.accepted).sum();
         let placed = Share { goods: item.line_minor, discount: item.discount_minor, tax: item.tax_minor, commission: item.commission_minor };
         Left {
             item_id: item.item_id,
-            quantity: u32::try_from(item.quantity - item.cancelled).unwrap_or_default(),
-            share: taken.fold(placed, |left, line| left.minus(line.share)),
+            quantity: u32::try_from(item.quantity - item.cancelled).unwrap_or_default().saturating_sub(pieces),
+            share: cancelled.chain(back.iter().map(|line| line.share)).fold(placed, Share::minus),
         }
     };
     Ok(Remains {
         state: sub.state(),
         currency: sub.currency.parse()?,
-        shipping: sub.shipping_minor - live.iter().map(|row| row.shipping_minor).sum::<i64>(),
+        shipping: sub.shipping_minor
+            - live.iter().map(|row| row.shipping_minor).sum::<i64>()
+            - returned.iter().map(|row| row.shipping_minor).sum::<i64>(),
         lines: items.iter().map(line).collect(),
         shipped: !sub.shipments.is_empty(),
     })
 }
 
-/// How the money of all cancellations of a part stands together.
-async fn settle(db: &mut PgConnection, sub: &mut SubRow) -> Result<(), Error> {
-    let known = cancellations::of_orders(db, &[sub.order_id]).await?;
-    let has = |state: &str| known.iter().any(|row| row.sub_order_id == sub.sub_order_id && row.refund_state == state);
+/// How the money of all cancellations and returns of a part stands together.
+pub(super) async fn settle(db: &mut PgConnection, sub: &mut SubRow) -> Result<(), Error> {
+    let cancelled = cancellations::of_orders(&mut *db, &[sub.order_id]).await?;
+    let returned = returns::of_orders(db, &[sub.order_id]).await?;
+    let cancelled = cancelled.iter().map(|row| (row.sub_order_id, row.refund_state.as_str()));
+    let known: Vec<_> = cancelled.chain(returned.iter().map(|row| (row.sub_order_id, row.refund_state.as_str()))).collect();
+    let has = |state: &str| known.contains(&(sub.sub_order_id, state));
     let state = ["failed", "pending", "done"].into_iter().find(|state| has(state)).unwrap_or("none");
     state.clone_into(&mut sub.refund_state);
     Ok(())

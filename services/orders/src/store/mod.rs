@@ -4,7 +4,9 @@ pub(crate) mod cancellations;
 pub(crate) mod checkouts;
 pub(crate) mod lists;
 pub(crate) mod orders;
+pub(crate) mod returns;
 pub(crate) mod rows;
 
 pub(crate) use cancellations::CancellationRow;
+pub(crate) use returns::ReturnRow;
 pub(crate) use rows::{ItemRow, OrderRow, SubRow, TimelineRow};

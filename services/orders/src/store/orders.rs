@@ -196,7 +196,7 @@ pub(crate) async fn whole(db: &mut PgConnection, order: OrderRow) -> Result<Whol
     let ids = [order.order_id];
     let subs = subs_of(&mut *db, &ids).await?;
     let items = items_of(&mut *db, &ids).await?;
-    Ok(WholeOrder { order, subs, items, cancellations: Vec::new() })
+    Ok(WholeOrder { order, subs, items, cancellations: Vec::new(), returns: Vec::new() })
 }
 
 pub(crate) async fn get_sub(db: &mut PgConnection, id: SubOrderId) -> Result<SubRow, Error> {
@@ -218,7 +218,7 @@ pub(crate) async fn order_of_sub(db: &mut PgConnection, id: SubOrderId) -> Resul
 pub(crate) async fn save_sub(db: &mut PgConnection, row: &SubRow) -> Result<(), Error> {
     let written = sqlx::query(
         "update sub_order set state = $2, shipments = $3, ship_to = $4, ship_to_version = $5, cancel_reason = $6, cancelled_by = $7,
-            refund_state = $8, refunded_minor = $9, updated_at = $10, version = version + 1
+            refund_state = $8, refunded_minor = $9, updated_at = $10, returnable_until = $11, version = version + 1
          where sub_order_id = $1",
     )
     .bind(row.sub_order_id)
@@ -231,6 +231,7 @@ pub(crate) async fn save_sub(db: &mut PgConnection, row: &SubRow) -> Result<(), 
     .bind(&row.refund_state)
     .bind(row.refunded_minor)
     .bind(row.updated_at)
+    .bind(row.returnable_until)
     .execute(db)
     .await?;
     if written.rows_affected() == 1 { Ok(()) } else { Err(Error::OrderNotFound) }
@@ -243,6 +244,7 @@ pub(crate) async fn hand_over(db: &mut PgConnection, guest: UserId, user: UserId
             subs as (update sub_order set buyer_id = $2 where order_id in (select order_id from orders)),
             items as (update order_item set buyer_id = $2 where order_id in (select order_id from orders)),
             timeline as (update order_timeline set buyer_id = $2 where order_id in (select order_id from orders)),
+            returns as (update sub_order_return set buyer_id = $2 where order_id in (select order_id from orders)),
             cancelled as (update cancellation set buyer_id = $2 where order_id in (select order_id from orders))
          update checkout set buyer_id = $2 where buyer_id = $1",
     )

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::model::{NewOrder, OrderState, Totals};
 use crate::saga::machine::Saga;
-use crate::store::CancellationRow;
+use crate::store::{CancellationRow, ReturnRow};
 
 #[derive(Debug, Clone, FromRow, Serialize)]
 pub(crate) struct OrderRow {
@@ -70,6 +70,8 @@ pub(crate) struct SubRow {
     pub(crate) shipments: Json<Vec<ShipmentDoc>>,
     pub(crate) cancel_reason: String,
     pub(crate) cancelled_by: String,
+    /// Until when a return may be asked for; none before it has arrived.
+    pub(crate) returnable_until: Option<DateTime<Utc>>,
     pub(crate) version: i32,
     pub(crate) placed_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
@@ -102,6 +104,8 @@ pub(crate) struct ItemRow {
     pub(crate) weight_grams: i32,
     /// Pieces that were cancelled.
     pub(crate) cancelled: i32,
+    /// Pieces that are under a return or were taken back.
+    pub(crate) returned: i32,
 }
 
 #[derive(Debug, Clone, FromRow, Serialize)]
@@ -154,6 +158,8 @@ pub(crate) struct WholeOrder {
     pub(crate) items: Vec<ItemRow>,
     /// Loaded where they are shown.
     pub(crate) cancellations: Vec<CancellationRow>,
+    /// Loaded where they are shown.
+    pub(crate) returns: Vec<ReturnRow>,
 }
 
 impl OrderRow {
@@ -231,7 +237,7 @@ impl WholeOrder {
         };
         let subs = new.parts.iter().enumerate().map(|(index, part)| sub_row(new, index, part)).collect();
         let items = new.parts.iter().flat_map(|part| part.items.iter().map(|item| item_row(new, part, item))).collect();
-        Self { order, subs, items, cancellations: Vec::new() }
+        Self { order, subs, items, cancellations: Vec::new(), returns: Vec::new() }
     }
 }
 
@@ -266,6 +272,7 @@ fn sub_row(new: &NewOrder, index: usize, part: &crate::model::NewPart) -> SubRow
         shipments: Json(Vec::new()),
         cancel_reason: String::new(),
         cancelled_by: String::new(),
+        returnable_until: None,
         version: 1,
         placed_at: new.placed_at,
         updated_at: new.placed_at,
@@ -299,5 +306,6 @@ fn item_row(new: &NewOrder, part: &crate::model::NewPart, item: &crate::model::N
         commission_minor: item.commission.minor,
         weight_grams: int(line.weight_grams),
         cancelled: 0,
+        returned: 0,
     }
 }

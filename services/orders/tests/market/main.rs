@@ -8,5 +8,6 @@ mod guests;
 mod paying;
 mod placing;
 mod restarting;
+mod returning;
 mod shipping;
 mod stand;

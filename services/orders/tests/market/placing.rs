@@ -66,7 +66,7 @@ async fn a_guest_buys_from_three_sellers_and_pays_once() {
     assert_eq!(reason(stand.orders().get_order(stand.market.buyer().request(get(""))).await), "ORDER_NOT_FOUND");
     stand.orders().get_order(stand.market.buyer().request(get(&placed.access_token))).await.unwrap();
 
-    let invoice = GetInvoiceRequest { order_id: order.order_id.clone(), access_token: String::new() };
+    let invoice = GetInvoiceRequest { order_id: order.order_id.clone(), ..Default::default() };
     assert!(stand.orders().get_invoice(guest.request(invoice)).await.unwrap().into_inner().data.starts_with(b"%PDF-"));
 
     // Each seller sees its own part, with its commission, and nothing else.

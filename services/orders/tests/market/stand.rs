@@ -261,6 +261,18 @@ impl Stand {
         panic!("the order should become {state:?}: {:#?}", self.order(buyer, id).await);
     }
 
+    /// Waits until everything went back; what a slow PSP leaves open the recovery job takes up.
+    pub(crate) async fn all_is_refunded(&self, buyer: &Ctx, order: &Order) -> Order {
+        for _ in 0..300 {
+            let now = self.order(buyer, &order.order_id).await;
+            if now.refunded == order.totals.as_ref().unwrap().total {
+                return now;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("everything should go back: {:#?}", self.order(buyer, &order.order_id).await);
+    }
+
     pub(crate) async fn payments_of(&self, order_id: &str) -> Vec<Payment> {
         let operator = self.market.operator(&["payments.read"]);
         let list = ListPaymentsRequest { order_id: order_id.to_owned(), ..ListPaymentsRequest::default() };
