@@ -9,7 +9,7 @@ use api_notifications::{
     GetMessageRequest, GetPreferencesRequest, ListMessagesRequest, ListMyMessagesRequest, ListTemplatesRequest, Message, Preferences,
     SetPreferencesRequest,
 };
-use api_orders::{Order, OrderEvent, OrderPlaced, OrderRef, SubOrder, SubOrderCancelled, SubOrderConfirmed, order_event};
+use api_orders::{Order, OrderEvent, OrderPlaced, OrderRef, SubOrder, SubOrderCancelled, SubOrderConfirmed, SubOrderRefunded, order_event};
 use api_tenants::tenants_client::TenantsClient;
 use api_tenants::{ApplyRequest, ApproveRequest, Business, InviteStaffRequest, StaffRole};
 use kit_core::{Code, TenantId, UserId};
@@ -266,4 +266,25 @@ async fn the_inbox_goes_page_by_page_and_is_closed_to_everybody_else() {
         stand.inbox.clone().set_preferences(nobody.request(SetPreferencesRequest::default())).await.map(drop),
     ];
     assert!(refusals.into_iter().all(|refusal| problem_of(&refusal.unwrap_err()).code == Code::Unauthenticated));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notices_go_out_only_after_their_state_is_committed() {
+    let stand = stand().await;
+    let ann = stand.person("ann").await;
+    stand.market.settle().await;
+    let refunded = SubOrderRefunded { r#ref: order_ref(ann.user().unwrap(), "ann@example.com"), ..Default::default() };
+    let payload = OrderEvent { body: Some(order_event::Body::SubOrderRefunded(refunded)) }.encode_to_vec();
+    let db: Db = stand.market.house.storage().db(service_orders::MODULE.schema()).await.unwrap();
+    let event = || Event { key: stand.market.ids.uuid(), tenant: None, kind: "sub_order_refunded", payload: payload.clone(), change: None };
+    // Told in a transaction that has not ended, and in one that came to nothing.
+    let mut open = db.begin(&Scope::Platform).await.unwrap();
+    log::append(&mut open, &stand.market.service(), stand.market.clock.now(), event()).await.unwrap();
+    let mut undone = db.begin(&Scope::Platform).await.unwrap();
+    log::append(&mut undone, &stand.market.service(), stand.market.clock.now(), event()).await.unwrap();
+    drop(undone);
+    tokio::time::sleep(std::time::Duration::from_millis(1_000)).await;
+    assert_eq!(stand.to("ann@example.com").await, ["verify_email"], "nothing has happened yet");
+    open.commit().await.unwrap();
+    assert_eq!(stand.to("ann@example.com").await, ["verify_email", "sub_order_refunded"], "once, when it was so");
 }

@@ -1,6 +1,7 @@
 //! Payments against the real sandbox PSP over HTTP, on a real database.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test tells by panicking")]
 
+mod cases;
 mod settlement;
 mod support;
 

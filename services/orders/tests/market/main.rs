@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test tells by panicking")]
 
 mod cancelling;
+mod cases;
 mod changing;
 mod commission;
 mod guests;
