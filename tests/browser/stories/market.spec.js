@@ -286,6 +286,97 @@ test("what was delivered is the seller's to be paid, and every statement explain
   await usable(operator);
 });
 
+test("a buyer sends a lamp back, the seller looks at it, and the share goes back", async ({ browser, request }) => {
+  const seller = await fresh(browser);
+  await signIn(seller, ben.email, PASSWORD);
+  await seller.goto("/seller/return-policy");
+  await usable(seller);
+  await seller.getByLabel("Days to ask for a return").fill("3");
+  await address(seller);
+  await seller.getByRole("button", { name: "Save" }).click();
+  await expect(seller.getByRole("main")).toContainText("at least 14");
+  await usable(seller);
+  await seller.getByLabel("Days to ask for a return").fill("30");
+  await seller.getByRole("button", { name: "Save" }).click();
+  await expect(seller.getByRole("status").first()).toContainText("Saved");
+
+  const dora = await new Api(request).signedIn("dora@stories.example");
+  const { hits } = await dora.get("/v1/search?query=brass%20lamp");
+  const items = [{ tenant_id: hits[0].tenant_id, variant_id: hits[0].variant_id, quantity: 2 }];
+  const shipping_address = { name: "Dora Day", line1: "1 Test Street", city: "Springfield", subdivision: "IL", postal_code: "62701", country: "US" };
+  const { checkout } = await dora.post("/v1/checkouts", { items, email: "dora@stories.example", shipping_address });
+  const placed = await dora.post(`/v1/checkouts/${checkout.checkout_id}/place`, { payment_method: "tok_visa" });
+  const part = placed.order.sub_orders[0].sub_order_id;
+  await seller.goto(`/seller/orders/${part}`);
+  await expect(async () => {
+    await seller.reload();
+    await seller.getByRole("button", { name: "Accept" }).click({ timeout: 1000 });
+  }).toPass();
+  await seller.getByRole("button", { name: "Mark as packed" }).click();
+  await seller.getByLabel("Carrier").fill("UPS");
+  await seller.getByLabel("Tracking number").fill("1Z999AA10123456799");
+  await seller.getByRole("button", { name: "Ship", exact: true }).click();
+  await seller.getByRole("button", { name: /delivered/i }).click();
+
+  const buyer = await fresh(browser, { viewport: PHONE });
+  await signIn(buyer, "dora@stories.example", PASSWORD);
+  await buyer.goto(`/orders/${placed.order.order_id}`);
+  await buyer.getByRole("link", { name: "Send something back" }).click();
+  await usable(buyer);
+  await buyer.getByLabel("Pieces").fill("5");
+  await buyer.getByRole("button", { name: "Ask to send it back" }).click();
+  await expect(buyer.getByRole("main")).toContainText("2 can be returned");
+  await buyer.getByLabel("Pieces").fill("1");
+  await buyer.getByLabel("Why").selectOption("damaged");
+  await buyer.getByRole("button", { name: "See what goes back to you" }).click();
+  await expect(buyer.getByRole("main")).toContainText("$45.00 would go back to your card");
+  await usable(buyer);
+  await buyer.getByLabel("What should the shop know?").fill("The shade is dented.");
+  await buyer.getByRole("button", { name: "Ask to send it back" }).click();
+  await expect(buyer.getByRole("main")).toContainText("The shop is to answer");
+  await usable(buyer);
+  const back = buyer.url();
+
+  await seller.goto("/seller/returns?state=requested");
+  await usable(seller);
+  await seller.locator("tbody a").first().click();
+  await usable(seller);
+  await expect(seller.getByRole("main")).toContainText("The shade is dented.");
+  await seller.getByRole("button", { name: "Approve" }).click();
+  await buyer.goto(back);
+  await buyer.getByLabel("Carrier").fill("UPS");
+  await buyer.getByLabel("Tracking number").fill("1Z999AA10123456800");
+  await buyer.getByRole("button", { name: "Tell the shop" }).click();
+  await expect(buyer.getByRole("main")).toContainText("On its way to the shop");
+  await usable(buyer);
+  await seller.reload();
+  await seller.getByLabel("Fit to be sold again").fill("0");
+  await seller.getByRole("button", { name: "Note it and refund" }).click();
+  await expect(seller.getByRole("main")).toContainText("cannot be sold again");
+  await usable(seller);
+  await buyer.goto(back);
+  await expect(buyer.getByRole("main")).toContainText("The money has gone back.");
+  await usable(buyer);
+  // A scratch on the other one: money, and it stays.
+  await seller.goto(`/seller/orders/${part}`);
+  await seller.getByText("Give some money back").click();
+  await seller.getByLabel("How much").fill("4.50");
+  await seller.getByLabel("What for").fill("For the scratch.");
+  await seller.getByRole("button", { name: "Give it back" }).click();
+  await expect(seller.getByRole("status").first()).toContainText("Given back");
+  await usable(seller);
+  await buyer.goto(`/orders/${placed.order.order_id}`);
+  await expect(buyer.getByRole("main")).toContainText("For the scratch.");
+  await usable(buyer);
+
+  const operator = await fresh(browser);
+  await signIn(operator, OPERATOR.email, OPERATOR.password);
+  await operator.goto("/operator/returns");
+  await usable(operator);
+  await operator.locator("tbody a").last().click();
+  await usable(operator);
+});
+
 test("cards that are declined, ask for 3-D Secure, or answer later end well", async ({ browser, request }) => {
   const anybody = new Api(request);
   const buyer = await anybody.signedIn("dora@stories.example");
