@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Bench(bench::BenchArgs),
     /// Puts a claim about a running market to the test.
     Prove(bench::ProveArgs),
+    /// Lives the order history of a real shop again, against a running market, and compares every sum with the file.
+    Replay(bench::replay::ReplayArgs),
     /// Measures what is found and recommended on public data sets, with the code that serves; `--data` is their folder.
     #[command(subcommand)]
     Eval(Eval),

@@ -62,6 +62,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor => doctor::run(&settings).await,
         Command::Bench(args) => bench::run(args.clone()).await,
         Command::Prove(args) => bench::prove(args.clone()).await,
+        Command::Replay(args) => bench::replay::run(args.clone()).await,
         Command::Eval(what) => eval::run(&settings, what, cli.data.as_deref()).await,
         Command::Audit(_) | Command::Tenant(_) | Command::Operator(_) | Command::Import(_) => act(&settings, &cli.command).await,
     }

@@ -30,6 +30,8 @@ pub(crate) struct Http {
 pub(crate) struct Caller {
     pub token: Option<String>,
     pub tenant: Option<String>,
+    /// The idempotency key: what is asked again under it happens once.
+    pub once: Option<String>,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,9 @@ impl Http {
         }
         if let Some(tenant) = &caller.tenant {
             request = request.header("x-tenant-id", tenant);
+        }
+        if let Some(once) = &caller.once {
+            request = request.header("idempotency-key", once);
         }
         if !body.is_empty() {
             request = request.header("content-type", content_type);

@@ -11,6 +11,7 @@ mod http;
 mod market;
 mod plot;
 mod prove;
+pub mod replay;
 mod report;
 mod scenarios;
 mod statements;

@@ -1,7 +1,11 @@
 //! What every scenario needs of the market: callers, and things that can be bought.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt};
+use http::Method;
+use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::demo;
@@ -9,6 +13,9 @@ use crate::http::{Caller, Http, text};
 
 /// Listings read at most; enough that caches are not flattered by a handful of products.
 const LISTINGS: usize = 2000;
+/// How long an import may take before it is given up.
+const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
+const ASK_EVERY: Duration = Duration::from_millis(50);
 /// More pieces than any run sells.
 const PLENTY: u32 = 1_000_000;
 
@@ -106,17 +113,35 @@ pub(crate) async fn fill_warehouses(http: &Http, baskets: &[[Sellable; 3]]) -> a
     Ok(())
 }
 
+/// Brings a CSV feed into a seller's shop; what became of it.
+pub(crate) async fn import(http: &Http, seller: &Caller, feed: Vec<u8>, mapping: &Value) -> anyhow::Result<Value> {
+    let upload = http.send(Method::POST, "/v1/uploads?file_name=feed.csv", seller, "text/csv", Bytes::from(feed)).await?.ok("/v1/uploads")?;
+    let upload = text(&serde_json::from_slice(&upload)?, "/upload/upload_id")?;
+    let started = http.post("/v1/imports", seller, &json!({ "upload_id": upload, "mapping": mapping })).await?;
+    let import = text(&started, "/import/import_id")?;
+    let begin = Instant::now();
+    while begin.elapsed() < IMPORT_TIMEOUT {
+        let import = http.get(&format!("/v1/imports/{import}"), seller).await?;
+        match text(&import, "/import/state")?.as_str() {
+            "finished" => return Ok(import),
+            "queued" | "running" => tokio::time::sleep(ASK_EVERY).await,
+            other => anyhow::bail!("the import came out {other}: {import}"),
+        }
+    }
+    anyhow::bail!("the import did not finish within {IMPORT_TIMEOUT:?}")
+}
+
 /// A new guest, as a first-time visitor gets one.
 pub(crate) async fn guest(http: &Http) -> anyhow::Result<Caller> {
     let session = http.post("/v1/auth/guest", &Caller::default(), &json!({})).await?;
-    Ok(Caller { token: Some(text(&session, "/session/access_token")?), tenant: None })
+    Ok(Caller { token: Some(text(&session, "/session/access_token")?), ..Caller::default() })
 }
 
 /// One of the demo's sellers, acting for its tenant.
 pub(crate) async fn seller(http: &Http, number: usize) -> anyhow::Result<Caller> {
     let body = json!({ "email": demo::seller(number), "password": demo::PASSWORD });
     let session = http.post("/v1/auth/sign-in", &Caller::default(), &body).await.context("the demo seller cannot sign in")?;
-    let caller = Caller { token: Some(text(&session, "/session/access_token")?), tenant: None };
+    let caller = Caller { token: Some(text(&session, "/session/access_token")?), ..Caller::default() };
     let mine = http.get("/v1/me/tenants", &caller).await?;
     let tenant = text(&mine, "/tenants/0/tenant/tenant_id")?;
     Ok(Caller { tenant: Some(tenant), ..caller })

@@ -28,7 +28,7 @@ async fn oversell(args: &ProveArgs, http: &Http) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ledger(http: &Http) -> anyhow::Result<()> {
+pub(crate) async fn ledger(http: &Http) -> anyhow::Result<()> {
     println!("claim: the books hold: every invariant of ledger, statements, payouts and reports");
     let operator = demo::sign_in(http, demo::OPERATOR).await?;
     // First the reports are read, so that what PSPs and banks say is part of what is checked.
@@ -55,7 +55,7 @@ async fn ledger(http: &Http) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn stock(http: &Http) -> anyhow::Result<()> {
+pub(crate) async fn stock(http: &Http) -> anyhow::Result<()> {
     println!("claim: every count of stock equals what its journal adds up to");
     let operator = demo::sign_in(http, demo::OPERATOR).await?;
     let proof = http.get("/v1/operator/stock/proof", &operator).await?;

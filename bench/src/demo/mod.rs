@@ -9,7 +9,7 @@ mod picture;
 mod shops;
 mod visits;
 
-pub(crate) use shops::open_shop;
+pub(crate) use shops::{Shop, open_shop};
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ fn progress(what: &str, done: usize, of: usize) {
 
 pub(crate) async fn sign_in(http: &Http, email: &str) -> anyhow::Result<Caller> {
     let session = http.post("/v1/auth/sign-in", &Caller::default(), &json!({ "email": email, "password": PASSWORD })).await?;
-    Ok(Caller { token: Some(text(&session, "/session/access_token")?), tenant: None })
+    Ok(Caller { token: Some(text(&session, "/session/access_token")?), ..Caller::default() })
 }
 
 /// Signs in, or up when there is no such account yet.
@@ -85,7 +85,7 @@ async fn account(http: &Http, email: &str, name: &str) -> anyhow::Result<Caller>
     }
     let session = http.post("/v1/auth/sign-up", &Caller::default(), &json!({ "email": email, "password": PASSWORD, "name": name })).await;
     let session = session.with_context(|| format!("cannot make the demo account {email}"))?;
-    Ok(Caller { token: Some(text(&session, "/session/access_token")?), tenant: None })
+    Ok(Caller { token: Some(text(&session, "/session/access_token")?), ..Caller::default() })
 }
 
 /// A reproducible sequence of numbers (splitmix64); chance in the demo and in typing errors comes from nowhere else.

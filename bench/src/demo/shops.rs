@@ -34,17 +34,28 @@ pub(super) async fn open(http: &Http, operator: &Caller) -> anyhow::Result<Vec<C
 
 async fn open_one(http: &Http, operator: &Caller, number: usize) -> anyhow::Result<Caller> {
     let name = shop_name(number).context("more shops than names")?;
-    open_shop(http, operator, &seller(number), &format!("Seller {number}"), name).await
+    let (email, owner) = (seller(number), format!("Seller {number}"));
+    open_shop(http, operator, Shop { email: &email, owner: &owner, name, country: "US", currency: "USD" }).await
+}
+
+/// A shop to be opened.
+pub(crate) struct Shop<'a> {
+    pub email: &'a str,
+    pub owner: &'a str,
+    pub name: &'a str,
+    pub country: &'a str,
+    pub currency: &'a str,
 }
 
 /// Opens a shop unless it is open already; its owner, acting for it.
-pub(crate) async fn open_shop(http: &Http, operator: &Caller, email: &str, owner: &str, name: &str) -> anyhow::Result<Caller> {
+pub(crate) async fn open_shop(http: &Http, operator: &Caller, shop: Shop<'_>) -> anyhow::Result<Caller> {
+    let Shop { email, owner, name, .. } = shop;
     let person = account(http, email, owner).await?;
     let mine = http.get("/v1/me/tenants", &person).await?;
     let known = mine.pointer("/tenants/0/tenant").cloned();
     let tenant = match known {
         Some(tenant) => tenant,
-        None => apply(http, &person, name, email).await?,
+        None => apply(http, &person, &shop).await?,
     };
     let id = text(&tenant, "/tenant_id")?;
     if text(&tenant, "/state")? != "active" {
@@ -61,12 +72,13 @@ pub(crate) async fn open_shop(http: &Http, operator: &Caller, email: &str, owner
     Ok(seller)
 }
 
-async fn apply(http: &Http, person: &Caller, name: &str, email: &str) -> anyhow::Result<Value> {
+async fn apply(http: &Http, person: &Caller, shop: &Shop<'_>) -> anyhow::Result<Value> {
+    let Shop { email, name, country, currency, .. } = shop;
     let application = json!({
         "store_name": name,
         "business": { "legal_name": format!("{name} Ltd"), "contact_email": email, "address": "1 Market Street, Springfield, IL 62701" },
-        "country": "US",
-        "currency": "USD",
+        "country": country,
+        "currency": currency,
         "description": format!("{name}: a shop of the demo market."),
         "plan": "pro",
     });

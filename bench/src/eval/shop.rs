@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use http::Method;
-use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use super::data::Row;
-use crate::demo;
 use crate::http::{Caller, Http, encoded, text};
+use crate::{demo, market};
 
 const GIVE_UP_AFTER: Duration = Duration::from_secs(900);
 const ASK_EVERY: Duration = Duration::from_millis(250);
@@ -32,16 +30,17 @@ impl Shop {
     /// A shop with all rows of a feed. What the rows lack to be sold, a price and stock, is the same for all.
     pub(super) async fn fill(http: &Http, operator: &Caller, name: &str, rows: &[Row]) -> anyhow::Result<Self> {
         let begin = Instant::now();
-        let seller = demo::open_shop(http, operator, &format!("{name}@eval.example"), name, &format!("Eval {name}")).await?;
+        let seller = {
+            let (email, title) = (format!("{name}@eval.example"), format!("Eval {name}"));
+            let shop = demo::Shop { email: &email, owner: name, name: &title, country: "US", currency: "USD" };
+            demo::open_shop(http, operator, shop).await?
+        };
         let tenant = seller.tenant.clone().unwrap_or_default();
-        let upload = http.send(Method::POST, &format!("/v1/uploads?file_name={name}.csv"), &seller, "text/csv", Bytes::from(feed(rows)?)).await?;
-        let upload = text(&serde_json::from_slice(&upload.ok("/v1/uploads")?)?, "/upload/upload_id")?;
         let mapping = json!({
             "columns": { "sku": "sku", "title": "title", "brand": "brand", "attribute:model": "model", "description": "description" },
             "constants": { "currency": "USD", "price": "10.00", "stock": "10" },
         });
-        let started = http.post("/v1/imports", &seller, &json!({ "upload_id": upload, "mapping": mapping })).await?;
-        let imported = finished(http, &seller, &text(&started, "/import/import_id")?).await?;
+        let imported = market::import(http, &seller, feed(rows)?, &mapping).await?;
         let shop = Self { rows: products(http, &seller).await?, tenant };
         shop.until_indexed(http).await?;
         let rejected = imported.pointer("/import/rejected").and_then(Value::as_u64).unwrap_or_default();
@@ -121,19 +120,6 @@ fn feed(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
         ])?;
     }
     writer.into_inner().map_err(|error| anyhow::anyhow!("{error}"))
-}
-
-async fn finished(http: &Http, seller: &Caller, import: &str) -> anyhow::Result<Value> {
-    let begin = Instant::now();
-    while begin.elapsed() < GIVE_UP_AFTER {
-        let import = http.get(&format!("/v1/imports/{import}"), seller).await?;
-        match text(&import, "/import/state")?.as_str() {
-            "finished" => return Ok(import),
-            "queued" | "running" => tokio::time::sleep(ASK_EVERY).await,
-            other => anyhow::bail!("the import came out {other}: {import}"),
-        }
-    }
-    anyhow::bail!("the import did not finish within {GIVE_UP_AFTER:?}")
 }
 
 /// The SKU, which is the feed's id, of each product.

@@ -3,12 +3,10 @@
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use http::Method;
-use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::engine::{Outcome, float};
-use crate::http::{Caller, Http, text};
+use crate::http::{Caller, Http};
 use crate::report::Report;
 use crate::{BenchArgs, market, statements};
 
@@ -24,15 +22,11 @@ pub(super) async fn run(args: &BenchArgs, http: &Http) -> anyhow::Result<Report>
     let bytes = feed.len();
     let before = statements::read(http).await;
     let begin = Instant::now();
-    let upload = http.send(Method::POST, "/v1/uploads?file_name=bench.csv", &seller, "text/csv", Bytes::from(feed)).await?.ok("/v1/uploads")?;
-    let upload = text(&serde_json::from_slice(&upload)?, "/upload/upload_id")?;
     let mapping = json!({
         "columns": { "sku": "sku", "title": "title", "brand": "brand", "price": "price", "description": "description" },
         "constants": { "currency": "USD", "stock": "25" },
     });
-    let started = http.post("/v1/imports", &seller, &json!({ "upload_id": upload, "mapping": mapping })).await?;
-    let import = text(&started, "/import/import_id")?;
-    let done = finished(http, &seller, &import).await?;
+    let done = market::import(http, &seller, feed.into_bytes(), &mapping).await?;
     let saved = begin.elapsed();
     let found = until_found(http, seller.tenant.as_deref().unwrap_or_default(), &mark, args.rows).await?;
     let indexed = begin.elapsed();
@@ -68,19 +62,6 @@ fn feed(rows: u32, mark: &str) -> String {
         ));
     }
     feed
-}
-
-async fn finished(http: &Http, seller: &Caller, import: &str) -> anyhow::Result<Value> {
-    let begin = Instant::now();
-    while begin.elapsed() < GIVE_UP_AFTER {
-        let import = http.get(&format!("/v1/imports/{import}"), seller).await?;
-        match text(&import, "/import/state")?.as_str() {
-            "finished" => return Ok(import),
-            "queued" | "running" => tokio::time::sleep(ASK_EVERY).await,
-            other => anyhow::bail!("the import came out {other}: {import}"),
-        }
-    }
-    anyhow::bail!("the import did not finish within {GIVE_UP_AFTER:?}")
 }
 
 async fn until_found(http: &Http, tenant: &str, mark: &str, rows: u32) -> anyhow::Result<u64> {
