@@ -124,6 +124,22 @@ async fn bind(address: SocketAddr, flag: &str, key: &str) -> anyhow::Result<TcpL
     }
 }
 
+/// The contract servers' side of the accounts that payments may have with them.
+fn contracts(settings: &Settings, of: &dyn Fn(&str, &str, &str) -> String) -> sandbox::ContractSettings {
+    let built_in = sandbox::ContractSettings::default();
+    let hook = |psp: &str| Some(format!("http://{}/v1/webhooks/{psp}", settings.http.listen));
+    sandbox::ContractSettings {
+        paypal_client_id: of("paypal", "client_id", &built_in.paypal_client_id),
+        paypal_client_secret: of("paypal", "client_secret", &built_in.paypal_client_secret),
+        paypal_webhook_id: of("paypal", "webhook_id", &built_in.paypal_webhook_id),
+        paypal_webhook_url: hook("paypal"),
+        razorpay_key_id: of("razorpay", "key_id", &built_in.razorpay_key_id),
+        razorpay_key_secret: of("razorpay", "key_secret", &built_in.razorpay_key_secret),
+        razorpay_webhook_secret: of("razorpay", "webhook_secret", &built_in.razorpay_webhook_secret),
+        razorpay_webhook_url: hook("razorpay"),
+    }
+}
+
 /// The sandbox's side of the account that payments has with it.
 fn sandbox(settings: &Settings, market: &Market) -> sandbox::Settings {
     let payments = settings.services.get("payments");
@@ -150,5 +166,6 @@ fn sandbox(settings: &Settings, market: &Market) -> sandbox::Settings {
             webhook_url: Some(format!("http://{}/v1/webhooks/sandbox_bank", settings.http.listen)),
             webhook_secret: of("bank", "webhook_secret", &bank_webhook_secret(&market.key)),
         },
+        contracts: contracts(settings, &of),
     }
 }

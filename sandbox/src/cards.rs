@@ -63,6 +63,9 @@ const CARDS: &[TestCard] = &[
     card("4000 0000 0000 7726", "tok_refunds_later", "visa", Behaviour::RefundsLater, "succeeds; its refund answers later, only by webhook"),
 ];
 
+/// What needs no card form: (token, what people read). The buyer approves or rejects it on a page.
+const METHODS: &[(&str, &str)] = &[("tok_upi", "upi"), ("tok_net_banking", "net_banking"), ("tok_wallet", "wallet")];
+
 /// All cards the sandbox knows; it accepts no others.
 pub fn test_cards() -> &'static [TestCard] {
     CARDS
@@ -80,7 +83,7 @@ pub(crate) fn by_number(typed: &str) -> Option<&'static TestCard> {
     CARDS.iter().find(|card| card.digits() == digits)
 }
 
-pub(crate) fn by_token(token: &str) -> Option<&'static TestCard> {
+fn by_token(token: &str) -> Option<&'static TestCard> {
     CARDS.iter().find(|card| card.token == token)
 }
 
@@ -95,6 +98,19 @@ pub(crate) struct Card {
 }
 
 impl Card {
+    /// What stands for a card with this token: a test card, or a method that needs none.
+    pub(crate) fn of_token(token: &str) -> Option<Self> {
+        let method = METHODS.iter().find(|(known, _)| *known == token);
+        let method = method.map(|(_, brand)| Self {
+            behaviour: Behaviour::Challenge,
+            brand: (*brand).to_owned(),
+            last4: String::new(),
+            exp_month: 0,
+            exp_year: 0,
+        });
+        method.or_else(|| by_token(token).map(|card| Self::of(card, 12, 2040)))
+    }
+
     pub(crate) fn of(card: &TestCard, exp_month: u32, exp_year: u32) -> Self {
         let digits = card.digits();
         let last4 = digits.get(digits.len().saturating_sub(4)..).unwrap_or_default().to_owned();

@@ -8,6 +8,7 @@
 mod api;
 mod bank;
 mod cards;
+mod contracts;
 mod dispute;
 mod error;
 mod faults;
@@ -29,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use cards::{TestCard, test_cards};
-pub use settings::{BankSettings, Fees, Settings, Timings};
+pub use settings::{BankSettings, ContractSettings, Fees, Settings, Timings};
 pub use signature::{SIGNATURE_HEADER, sign};
 
 /// Serves the sandbox on `listener` until `stop`, then finishes requests under way, writes the journal out and returns.
@@ -51,8 +52,9 @@ pub async fn serve(settings: Settings, listener: TcpListener, stop: Cancellation
         // Small answers must not wait for more to send; a socket that refuses is merely slower.
         let _slower = stream.set_nodelay(true);
     });
-    let served =
-        axum::serve(listener, api::router(Arc::clone(&world)).merge(bank.router())).with_graceful_shutdown(stop.clone().cancelled_owned()).await;
+    let served = axum::serve(listener, api::router(Arc::clone(&world)).merge(bank.router()).merge(contracts::router(&world.settings)))
+        .with_graceful_shutdown(stop.clone().cancelled_owned())
+        .await;
     stop.cancel();
     let _ended = tokio::join!(deliveries, timers, bank.end());
     world.close();

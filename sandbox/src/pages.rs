@@ -21,7 +21,7 @@ pub(crate) async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")], STYLE)
 }
 
-fn page(title: &str, content: &Markup) -> Markup {
+pub(crate) fn page(title: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -101,7 +101,10 @@ pub(crate) async fn challenge(State(world): Shared, Path(id): Path<String>) -> R
 
 fn ask(payment: &Payment) -> Markup {
     let amount = payment.currency.parse::<Currency>().map(|currency| Money::new(payment.amount_minor, currency).to_string()).unwrap_or_default();
-    let last4 = payment.card.as_ref().map(|card| card.last4.as_str()).unwrap_or_default();
+    let means = match payment.card.as_ref() {
+        Some(card) if card.last4.is_empty() => card.brand.replace('_', " "),
+        card => format!("card ending in {}", card.map(|card| card.last4.as_str()).unwrap_or_default()),
+    };
     page(
         "Confirm your payment",
         &html! {
@@ -110,7 +113,7 @@ fn ask(payment: &Payment) -> Markup {
             dl {
                 div { dt { "Amount" } dd { (amount) } }
                 div { dt { "For" } dd { (if payment.description.is_empty() { &payment.reference } else { &payment.description }) } }
-                div { dt { "Card" } dd { "ending in " (last4) } }
+                div { dt { "With" } dd { (means) } }
             }
             form method="post" class="choice" {
                 button type="submit" name="decision" value="approve" class="primary" { "Approve" }

@@ -28,6 +28,36 @@ pub struct Settings {
     pub fees: Fees,
     /// The sandbox bank, which lives at the same address.
     pub bank: BankSettings,
+    /// The contract servers of other PSPs, at the same address under `/paypal` and `/razorpay`.
+    pub contracts: ContractSettings,
+}
+
+/// A merchant account at each contract server.
+#[derive(Debug, Clone)]
+pub struct ContractSettings {
+    pub paypal_client_id: String,
+    pub paypal_client_secret: String,
+    pub paypal_webhook_id: String,
+    pub paypal_webhook_url: Option<String>,
+    pub razorpay_key_id: String,
+    pub razorpay_key_secret: String,
+    pub razorpay_webhook_secret: String,
+    pub razorpay_webhook_url: Option<String>,
+}
+
+impl Default for ContractSettings {
+    fn default() -> Self {
+        Self {
+            paypal_client_id: "paypal_client".to_owned(),
+            paypal_client_secret: "paypal_secret".to_owned(),
+            paypal_webhook_id: "WH-SANDBOX".to_owned(),
+            paypal_webhook_url: None,
+            razorpay_key_id: "rzp_test_sandbox".to_owned(),
+            razorpay_key_secret: "rzp_secret".to_owned(),
+            razorpay_webhook_secret: "rzp_whsec".to_owned(),
+            razorpay_webhook_url: None,
+        }
+    }
 }
 
 /// What the PSP takes for its work, and the tax on it.

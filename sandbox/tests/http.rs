@@ -68,6 +68,7 @@ impl Sandbox {
             clock: Clock::System,
             fees: sandbox::Fees::default(),
             bank: sandbox::BankSettings::default(),
+            contracts: sandbox::ContractSettings::default(),
         };
         let stop = CancellationToken::new();
         let served = tokio::spawn(sandbox::serve(settings, listener, stop.clone()));

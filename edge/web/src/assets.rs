@@ -39,6 +39,7 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("app.css", "text/css; charset=utf-8", STYLE.as_bytes()),
     ("app.js", "text/javascript; charset=utf-8", include_bytes!("../assets/js/app.js")),
     ("live.js", "text/javascript; charset=utf-8", include_bytes!("../assets/js/live.js")),
+    ("card.js", "text/javascript; charset=utf-8", include_bytes!("../assets/js/card.js")),
     ("upload.js", "text/javascript; charset=utf-8", include_bytes!("../assets/js/upload.js")),
     ("htmx.js", "text/javascript; charset=utf-8", include_bytes!("../assets/vendor/htmx.min.js")),
     ("icons.svg", "image/svg+xml", include_bytes!("../assets/img/icons.svg")),

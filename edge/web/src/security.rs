@@ -8,6 +8,10 @@ use http::{HeaderName, HeaderValue, header};
 #[derive(Debug, Clone)]
 pub(crate) struct FormsTo(pub(crate) Vec<String>);
 
+/// Origins whose scripts a page runs, and whose frames it shows (the card fields of a payment provider).
+#[derive(Debug, Clone)]
+pub(crate) struct ScriptsFrom(pub(crate) Vec<String>);
+
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
@@ -16,25 +20,30 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// Nothing inline, nothing from elsewhere, nobody frames us.
-fn policy(forms_to: &str) -> String {
-    let mut policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
-                      manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-        .to_owned();
-    policy.push_str(forms_to);
-    policy
+/// Nothing inline, nothing from elsewhere but what a page names, nobody frames us.
+fn policy(forms_to: &str, scripts_from: &str) -> String {
+    let frames = if scripts_from.is_empty() { String::new() } else { format!("frame-src{scripts_from}; ") };
+    format!(
+        "default-src 'none'; script-src 'self'{scripts_from}; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+         connect-src 'self'{scripts_from}; {frames}manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
+         form-action 'self'{forms_to}"
+    )
+}
+
+/// An origin is scheme, host and port; anything else would open the policy to more than it says.
+fn listed(origins: &[String]) -> String {
+    let origins = origins.iter().filter(|origin| url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == **origin));
+    origins.map(|origin| format!(" {origin}")).collect()
 }
 
 pub(crate) fn protect(response: &mut Response, secure: bool) {
-    let origins = response.extensions_mut().remove::<FormsTo>().map(|forms| forms.0).unwrap_or_default();
-    // An origin is scheme, host and port; anything else would open the policy to more than it says.
-    let origins = origins.iter().filter(|origin| url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == **origin));
-    let forms_to: String = origins.map(|origin| format!(" {origin}")).collect();
+    let forms_to = response.extensions_mut().remove::<FormsTo>().map(|forms| listed(&forms.0)).unwrap_or_default();
+    let scripts_from = response.extensions_mut().remove::<ScriptsFrom>().map(|scripts| listed(&scripts.0)).unwrap_or_default();
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, value);
     }
-    if let Ok(policy) = HeaderValue::from_str(&policy(&forms_to)) {
+    if let Ok(policy) = HeaderValue::from_str(&policy(&forms_to, &scripts_from)) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     if secure {

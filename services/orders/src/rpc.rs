@@ -107,7 +107,7 @@ impl Contract for Orders {
         let ctx = Ctx::of(&request)?;
         let buyer = ctx.require_user()?;
         let asked = request.get_ref();
-        let payment = Payment { method: &asked.payment_method, return_url: &asked.return_url };
+        let payment = Payment { method: &asked.payment_method, return_url: &asked.return_url, save: asked.save_payment_method };
         let whole = self.place_order(&ctx, buyer, parse("checkout_id", &asked.checkout_id)?, payment).await.map_err(status)?;
         let next_action = Some(view::next_action(&whole.order));
         let access_token = whole.order.access_token.clone();
@@ -117,7 +117,7 @@ impl Contract for Orders {
     async fn retry_payment(&self, request: Request<RetryPaymentRequest>) -> Result<Response<RetryPaymentResponse>, Status> {
         let ctx = Ctx::of(&request)?;
         let asked = request.get_ref();
-        let payment = Payment { method: &asked.payment_method, return_url: &asked.return_url };
+        let payment = Payment { method: &asked.payment_method, return_url: &asked.return_url, save: asked.save_payment_method };
         let access = Access::to_write(&asked.access_token);
         let whole = self.retry_payment(&ctx, parse("order_id", &asked.order_id)?, &access, payment).await.map_err(status)?;
         let next_action = Some(view::next_action(&whole.order));

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use kit_core::TenantId;
 use serde::Deserialize;
+
+use crate::psp::MethodKind;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -11,6 +14,12 @@ pub(crate) struct Config {
     pub(crate) default_psp: String,
     /// Our own sandbox PSP; `enabled = false` turns it off.
     pub(crate) sandbox: SandboxConfig,
+    /// Other PSPs; each is used when its section is enabled and has its keys.
+    pub(crate) stripe: StripeConfig,
+    pub(crate) paypal: PaypalConfig,
+    pub(crate) razorpay: RazorpayConfig,
+    /// Which PSPs payments go to, the first rule that fits; none: every PSP that offers the method, the default one first.
+    pub(crate) routes: Vec<Route>,
     /// The sandbox bank, from which sellers are paid; `enabled = false` turns it off, and nothing is paid out.
     pub(crate) bank: BankConfig,
     pub(crate) settlement: SettlementConfig,
@@ -35,6 +44,60 @@ pub(crate) struct SandboxConfig {
     pub(crate) public_url: String,
     pub(crate) secret_key: String,
     pub(crate) publishable_key: String,
+    pub(crate) webhook_secret: String,
+}
+
+/// A rule about which PSPs payments go to. What is left out fits everything.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Route {
+    pub(crate) methods: Vec<MethodKind>,
+    /// By code, as in "EUR".
+    pub(crate) currencies: Vec<String>,
+    /// From this amount, and below that one, in minor units.
+    pub(crate) from_minor: Option<i64>,
+    pub(crate) below_minor: Option<i64>,
+    /// Only payments to these sellers and no others.
+    pub(crate) tenants: Vec<TenantId>,
+    /// In the order in which they are tried.
+    pub(crate) psps: Vec<String>,
+}
+
+/// Our account at Stripe. The webhook is `/v1/webhooks/stripe` of the market.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StripeConfig {
+    pub(crate) enabled: bool,
+    pub(crate) url: String,
+    /// The version of its API that answers are read as.
+    pub(crate) api_version: String,
+    /// Its script for the card fields, which the browser loads from Stripe.
+    pub(crate) script_url: String,
+    pub(crate) secret_key: String,
+    pub(crate) publishable_key: String,
+    pub(crate) webhook_secret: String,
+}
+
+/// Our account at PayPal. The webhook is `/v1/webhooks/paypal` of the market.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PaypalConfig {
+    pub(crate) enabled: bool,
+    pub(crate) url: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    /// PayPal's id of our webhook, which its signatures cover.
+    pub(crate) webhook_id: String,
+}
+
+/// Our account at Razorpay, with its S2S payments switched on. The webhook is `/v1/webhooks/razorpay` of the market.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RazorpayConfig {
+    pub(crate) enabled: bool,
+    pub(crate) url: String,
+    pub(crate) key_id: String,
+    pub(crate) key_secret: String,
     pub(crate) webhook_secret: String,
 }
 
@@ -145,6 +208,10 @@ impl Default for Config {
         Self {
             default_psp: "sandbox".to_owned(),
             sandbox: SandboxConfig::default(),
+            stripe: StripeConfig::default(),
+            paypal: PaypalConfig::default(),
+            razorpay: RazorpayConfig::default(),
+            routes: Vec::new(),
             bank: BankConfig::default(),
             settlement: SettlementConfig::default(),
             guard: GuardConfig::default(),
@@ -165,6 +232,44 @@ impl Default for SandboxConfig {
             secret_key: "sk_sandbox".to_owned(),
             publishable_key: "pk_sandbox".to_owned(),
             webhook_secret: "whsec_sandbox".to_owned(),
+        }
+    }
+}
+
+impl Default for StripeConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            url: "https://api.stripe.com".to_owned(),
+            api_version: "2025-03-31.basil".to_owned(),
+            script_url: "https://js.stripe.com/v3/".to_owned(),
+            secret_key: String::new(),
+            publishable_key: String::new(),
+            webhook_secret: String::new(),
+        }
+    }
+}
+
+impl Default for PaypalConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            url: "https://api-m.paypal.com".to_owned(),
+            client_id: String::new(),
+            client_secret: String::new(),
+            webhook_id: String::new(),
+        }
+    }
+}
+
+impl Default for RazorpayConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            url: "https://api.razorpay.com".to_owned(),
+            key_id: String::new(),
+            key_secret: String::new(),
+            webhook_secret: String::new(),
         }
     }
 }

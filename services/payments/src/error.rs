@@ -28,6 +28,8 @@ pub(crate) enum Error {
     NotRefundable(PaymentId, State),
     #[error("all of payment {0} is captured; refund it instead")]
     NotVoidable(PaymentId),
+    #[error("nothing that is offered here takes {0} for this order")]
+    NotOffered(&'static str),
     #[error("at most {left} of {sub_order} is left to capture")]
     CaptureTooLarge { sub_order: SubOrderId, left: Money },
     #[error("at most {left} of {sub_order} is left to refund")]
@@ -97,7 +99,7 @@ impl Fault for Error {
             Self::PayoutNotFound(_) | Self::DisputeNotFound(_) | Self::OpenItemNotFound(_) => Code::NotFound,
             Self::DisputeAnswered(_) | Self::OpenItemClosed(_) => Code::Conflict,
             Self::BankUnavailable => Code::Unavailable,
-            Self::PaymentIdReused(_) | Self::CaptureIdReused(_) | Self::RefundIdReused(_) => Code::Refused,
+            Self::NotOffered(_) | Self::PaymentIdReused(_) | Self::CaptureIdReused(_) | Self::RefundIdReused(_) => Code::Refused,
             Self::NotCapturable(..) | Self::NotRefundable(..) | Self::NotVoidable(_) | Self::CaptureTooLarge { .. } | Self::RefundTooLarge { .. } => {
                 Code::Conflict
             }
@@ -123,6 +125,7 @@ impl Fault for Error {
             Self::PaymentIdReused(_) => "PAYMENT_ID_REUSED",
             Self::UnknownPsp(_) => "UNKNOWN_PSP",
             Self::MethodNotFound(_) => "METHOD_NOT_FOUND",
+            Self::NotOffered(_) => "METHOD_NOT_OFFERED",
             Self::NotCapturable(..) => "PAYMENT_NOT_CAPTURABLE",
             Self::NotRefundable(..) => "PAYMENT_NOT_REFUNDABLE",
             Self::NotVoidable(_) => "PAYMENT_NOT_VOIDABLE",

@@ -35,7 +35,7 @@ pub(crate) use proof::Check;
 pub(crate) use record::{Change, Recorder, Wish};
 pub(crate) use settle::SETTLE;
 pub(crate) use statements::{Span, Statement};
-pub(crate) use webhook::PROCESS_WEBHOOKS;
+pub(crate) use webhook::{ASK_PSPS, PROCESS_WEBHOOKS};
 
 /// Everything a flow needs. Cheap to clone.
 #[derive(Clone)]

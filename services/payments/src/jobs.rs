@@ -7,7 +7,7 @@ use kit_module::Start;
 use kit_rpc::Ctx;
 
 use crate::config::Config;
-use crate::flows::{ASK_BANKS, PROCESS_WEBHOOKS, Payments, SETTLE};
+use crate::flows::{ASK_BANKS, ASK_PSPS, PROCESS_WEBHOOKS, Payments, SETTLE};
 
 /// How often stored webhooks are looked for, beyond being processed as they come.
 const WEBHOOKS_EVERY: Duration = Duration::from_secs(5);
@@ -15,7 +15,7 @@ const WEBHOOKS_EVERY: Duration = Duration::from_secs(5);
 pub(crate) fn register(start: &mut Start, payments: &Payments, config: &Config) {
     let service = |payments: &Payments| (payments.clone(), Ctx::service("payments", &format!("job_{}", payments.ids.uuid().simple())));
     let house = payments.clone();
-    start.every("ask_psps", Duration::from_millis(config.reconcile_every_ms), move || {
+    start.every(ASK_PSPS, Duration::from_millis(config.reconcile_every_ms), move || {
         let (payments, ctx) = service(&house);
         Box::pin(async move { Ok(payments.reconcile(&ctx).await?) })
     });

@@ -14,6 +14,7 @@ mod hears;
 mod jobs;
 mod ledger;
 mod model;
+mod options;
 mod psp;
 mod rpc;
 mod settlement_view;
@@ -33,6 +34,7 @@ pub const MODULE: Module = Module {
     migrations: &[
         ("0001_payments.sql", include_str!("../migrations/0001_payments.sql")),
         ("0002_settlement.sql", include_str!("../migrations/0002_settlement.sql")),
+        ("0003_psps.sql", include_str!("../migrations/0003_psps.sql")),
     ],
     descriptors: api_payments::DESCRIPTORS,
     start,

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use dispute::{Dispute, DisputeState, Fee, SeenDispute, dispute_id};
 pub(crate) use movement::{Movement, MovementState, Portion};
-pub(crate) use next::{Ask, LOST_FOR_SURE};
+pub(crate) use next::{ASKED_JUST_NOW, Ask, KEYS_LAST, LOST_FOR_SURE};
 pub(crate) use parts::{Parts, Split, SplitTerms};
 pub(crate) use payout::{Payout, PayoutFact, PayoutState, Period, SeenTransfer, SeenTransferStatus, payable};
 
@@ -93,6 +93,15 @@ pub(crate) struct Payment {
     pub(crate) void_requested: bool,
     /// The PSP holds money for a payment that we have told is failed; it must be given up.
     pub(crate) stray_hold: bool,
+    /// Other PSPs to try should this one surely not be reached, before anything was asked of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fallbacks: Vec<String>,
+    /// Who pays, for PSPs that want to know; forgotten as soon as it is known whether the amount is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) payer: Option<Payer>,
+    /// The PSP has told that something happened, but not what: it is asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) look: bool,
     pub(crate) failure: Option<Failure>,
     pub(crate) psp_reference: Option<String>,
     pub(crate) psp_version: i64,
@@ -106,6 +115,13 @@ pub(crate) struct Payment {
     pub(crate) next_ask_at: Option<Time>,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
+}
+
+/// Who pays, as a PSP may want to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Payer {
+    pub(crate) email: String,
+    pub(crate) phone: String,
 }
 
 /// The PSP's record of a payment at one moment.
@@ -174,6 +190,13 @@ pub(crate) struct Settled {
     pub(crate) divided: Vec<(Portion, Parts)>,
 }
 
+impl Sighting {
+    /// Whether the PSP knows a capture or refund of ours.
+    pub(crate) fn has_moved(&self, reference: &str) -> bool {
+        self.captures.iter().chain(&self.refunds).any(|movement| movement.reference == reference)
+    }
+}
+
 impl Payment {
     pub(crate) fn captured_minor(&self) -> i64 {
         self.splits.iter().map(|split| split.captured.total()).sum()
@@ -220,7 +243,7 @@ impl Payment {
         }
         self.psp_reference = Some(seen.reference.clone());
         self.psp_version = seen.version;
-        self.unanswered = false;
+        (self.unanswered, self.look) = (false, false);
         if let Some(card) = &seen.card {
             self.card = card.clone();
         }
@@ -232,13 +255,15 @@ impl Payment {
         facts.extend(self.observe_movements(seen)?);
         facts.extend(self.observe_disputes(seen, now)?);
         facts.extend(self.observe_release(seen));
+        self.forget_payer();
         self.plan(!facts.is_empty(), now);
         Ok(facts)
     }
 
     /// Whether the PSP holds the amount at all.
     fn observe_hold(&mut self, seen: &Sighting) -> Option<Fact> {
-        if self.phase == Phase::Failed {
+        let nothing_held = self.phase == Phase::Failed || (self.phase == Phase::Released && self.captured_minor() == 0);
+        if nothing_held {
             // We have told that no money is held, and that must become true again.
             self.stray_hold = matches!(seen.status, SeenStatus::Authorised | SeenStatus::Processing | SeenStatus::ActionRequired);
             return None;
@@ -294,6 +319,7 @@ impl Payment {
             Ask::Authorise | Ask::Retrieve | Ask::Find | Ask::Cancel => None,
         };
         self.unanswered = fact.is_none();
+        self.forget_payer();
         self.plan(fact.is_some(), now);
         fact.into_iter().collect()
     }
@@ -305,6 +331,28 @@ impl Payment {
         }
         self.unanswered = true;
         self.plan(false, now);
+    }
+
+    /// Something happened at the PSP that it must be asked about. While its first answer is awaited, that tells.
+    pub(crate) fn request_look(&mut self, now: Time) {
+        if self.phase != Phase::Created {
+            self.look = true;
+            self.plan(true, now);
+        }
+    }
+
+    /// Goes to the next PSP: this one was surely never asked.
+    pub(crate) fn reroute(&mut self, now: Time) {
+        if self.phase == Phase::Created && self.psp_reference.is_none() && !self.fallbacks.is_empty() {
+            self.psp = self.fallbacks.remove(0);
+            self.plan(true, now);
+        }
+    }
+
+    fn forget_payer(&mut self) {
+        if !self.is_open() {
+            self.payer = None;
+        }
     }
 
     /// Asks that what is held and not captured be given up. `false`: nothing is held any more.

@@ -7,8 +7,7 @@ use kit_rpc::{Ctx, parse, status};
 use tonic::{Request, Response, Status};
 
 use crate::flows::{Payments, View};
-use crate::psp::Offer;
-use crate::{settlement_view, statement, translate};
+use crate::{options, settlement_view, statement, translate};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -76,9 +75,15 @@ impl api::payments_server::Payments for Payments {
         }))
     }
 
-    async fn get_payment_options(&self, _: Request<api::GetPaymentOptionsRequest>) -> Answer<api::GetPaymentOptionsResponse> {
-        let options = self.psps.all().map(|psp| option(psp.name(), psp.offer())).collect();
-        Ok(Response::new(api::GetPaymentOptionsResponse { options }))
+    async fn list_psps(&self, request: Request<api::ListPspsRequest>) -> Answer<api::ListPspsResponse> {
+        Ctx::of(&request)?.require_operator("payments.read")?;
+        let psps = self.psps.all().enumerate().map(|(place, psp)| options::status(psp, place == 0)).collect();
+        Ok(Response::new(api::ListPspsResponse { psps }))
+    }
+
+    async fn get_payment_options(&self, request: Request<api::GetPaymentOptionsRequest>) -> Answer<api::GetPaymentOptionsResponse> {
+        let purpose = options::purpose(request.get_ref())?;
+        Ok(Response::new(api::GetPaymentOptionsResponse { options: options::of(&self.psps, &purpose) }))
     }
 
     async fn list_methods(&self, request: Request<api::ListMethodsRequest>) -> Answer<api::ListMethodsResponse> {
@@ -228,20 +233,5 @@ impl api::payments_server::Payments for Payments {
         let (progress, open) = self.report_progress().await.map_err(status)?;
         let reports = progress.iter().map(settlement_view::progress).collect();
         Ok(Response::new(api::ReconcileResponse { reports, open: u32::try_from(open).unwrap_or(u32::MAX) }))
-    }
-}
-
-fn option(psp: &str, offer: Offer) -> api::PaymentOption {
-    api::PaymentOption {
-        psp: psp.to_owned(),
-        name: offer.name,
-        tokenisation_url: offer.tokenisation_url,
-        publishable_key: offer.publishable_key,
-        origin: offer.origin,
-        test_cards: offer
-            .test_cards
-            .into_iter()
-            .map(|(number, effect)| api::TestCard { number: number.to_owned(), effect: effect.to_owned() })
-            .collect(),
     }
 }

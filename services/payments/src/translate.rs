@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::events::told;
 use crate::flows::{Authorisation, Proof};
 use crate::ledger::{AccountKind, EntryKind};
-use crate::model::{CardSummary, Movement, MovementState, Parts, Payment, Portion, Split, SplitTerms, State};
+use crate::model::{CardSummary, Movement, MovementState, Parts, Payer, Payment, Portion, Split, SplitTerms, State};
 use crate::settlement_view;
 use crate::store::ledger::{Balance, Line};
 use crate::store::methods::Method;
@@ -34,6 +34,7 @@ pub(crate) fn authorisation(request: api::AuthorizeRequest) -> Result<Authorisat
         description: request.description,
         psp: request.psp,
         save_method: request.save_method,
+        payer: Payer { email: request.payer_email, phone: request.payer_phone },
     })
 }
 

@@ -1,7 +1,9 @@
 //! Payments against the real sandbox PSP over HTTP, on a real database.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test tells by panicking")]
 
+mod behaviour;
 mod cases;
+mod routing;
 mod settlement;
 mod support;
 
@@ -303,8 +305,13 @@ async fn wrong_requests_are_refused_with_their_field_and_forged_webhooks_are_not
 #[tokio::test(flavor = "multi_thread")]
 async fn a_buyer_keeps_a_card_pays_with_it_again_and_forgets_it() {
     let stand = Stand::open().await;
-    let options =
-        stand.client().get_payment_options(kit_rpc::Ctx::anonymous("page").request(GetPaymentOptionsRequest {})).await.unwrap().into_inner().options;
+    let options = stand
+        .client()
+        .get_payment_options(kit_rpc::Ctx::anonymous("page").request(GetPaymentOptionsRequest::default()))
+        .await
+        .unwrap()
+        .into_inner()
+        .options;
     let form =
         [("key", options[0].publishable_key.as_str()), ("number", options[0].test_cards[0].number.as_str()), ("expiry", "12/39"), ("cvc", "123")];
     let token: serde_json::Value = stand.http.post(&options[0].tokenisation_url).form(&form).send().await.unwrap().json().await.unwrap();

@@ -36,6 +36,7 @@ pub(crate) fn view(visit: &Visit, user: &User) -> Markup {
         ("/orders", "package", "Orders", "Track, cancel, get invoices"),
         ("/account/profile", "user", "Profile and password", "Name, how you sign in"),
         ("/account/addresses", "map-pin", "Addresses", "Where your parcels go"),
+        ("/account/payment-methods", "credit-card", "Payment methods", "Cards you have kept"),
         ("/account/sessions", "monitor", "Devices", "Where you are signed in"),
         ("/messages", "mail", "Messages", "Everything we sent you"),
         ("/privacy", "eye", "Recommendations", "What we may learn from what you look at"),

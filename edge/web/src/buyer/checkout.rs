@@ -5,19 +5,17 @@ use api_identity::SavedAddress;
 use api_orders::{
     Checkout, GetCheckoutRequest, NextAction, NextActionKind, PlaceOrderRequest, ShippingChoice, StartCheckoutRequest, UpdateCheckoutRequest,
 };
-use api_payments::{GetPaymentOptionsRequest, PaymentOption};
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use kit_rpc::{Ctx, problem_of};
 use maud::Markup;
-use serde::Deserialize;
 
 use crate::buyer::account::{address_book, countries};
 use crate::buyer::address;
 use crate::buyer::checkout_pages::{self as pages, Step};
+use crate::buyer::paying::{CardAnswer, means, with_forms_to};
 use crate::failure::{Failure, Page};
-use crate::security::FormsTo;
 use crate::session::{Here, Posted, with_cookies};
 use crate::site::{Site, Web};
 use crate::ui::Tone;
@@ -173,39 +171,6 @@ pub(crate) async fn set_shipping(State(site): State<Web>, here: Here, Path(id): 
     }
 }
 
-/// What the payment provider's card form sends back with the buyer.
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(default)]
-pub(crate) struct CardAnswer {
-    pub(crate) payment_token: String,
-    pub(crate) brand: String,
-    pub(crate) last4: String,
-    pub(crate) payment_error: String,
-    pub(crate) payment_error_field: String,
-}
-
-impl CardAnswer {
-    /// The card form with what the provider said about a field of it.
-    pub(crate) fn form(&self) -> Form {
-        match (self.payment_error.as_str(), self.payment_error_field.as_str()) {
-            ("", _) => Form::default(),
-            (error, "") => Form::default().refused(error),
-            (error, field) => Form::default().wrong(field, error),
-        }
-    }
-}
-
-pub(crate) async fn payment_options(site: &Site, ctx: &Ctx) -> Result<Vec<PaymentOption>, Failure> {
-    Ok(site.payments.clone().get_payment_options(ctx.request(GetPaymentOptionsRequest::default())).await?.into_inner().options)
-}
-
-/// A page whose forms may go to the payment providers.
-pub(crate) fn with_forms_to(page: Markup, options: &[PaymentOption]) -> Response {
-    let mut response = page.into_response();
-    response.extensions_mut().insert(FormsTo(options.iter().map(|option| option.origin.clone()).collect()));
-    response
-}
-
 pub(crate) async fn show_payment(State(site): State<Web>, here: Here, Path(id): Path<String>, UrlQuery(card): UrlQuery<CardAnswer>) -> Page {
     let checkout = match load(&site, &here.ctx, &id).await? {
         Ok(checkout) => checkout,
@@ -214,8 +179,8 @@ pub(crate) async fn show_payment(State(site): State<Web>, here: Here, Path(id): 
     if let Some(step) = lacking(&checkout) {
         return Ok(Redirect::to(&pages::address_of(&id, step)).into_response());
     }
-    let options = payment_options(&site, &here.ctx).await?;
-    Ok(with_forms_to(pages::payment(&here, &checkout, &options, &card.form()), &options))
+    let means = means(&site, &here, &checkout).await?;
+    Ok(with_forms_to(pages::payment(&here, &checkout, &means, &card.form()), &means))
 }
 
 pub(crate) async fn show_review(State(site): State<Web>, here: Here, Path(id): Path<String>, UrlQuery(card): UrlQuery<CardAnswer>) -> Page {
@@ -232,13 +197,16 @@ pub(crate) async fn show_review(State(site): State<Web>, here: Here, Path(id): P
         return Ok(Redirect::to(&format!("{}?{told}", pages::address_of(&id, Step::Payment))).into_response());
     }
     // The order is placed from here, and the answer may lead to the provider's challenge page.
-    let options = payment_options(&site, &here.ctx).await?;
-    Ok(with_forms_to(pages::review(&here, &checkout, &card, &Form::default()), &options))
+    let means = means(&site, &here, &checkout).await?;
+    let card = card.complete(&means.kept);
+    Ok(with_forms_to(pages::review(&here, &checkout, &card, &Form::default()), &means))
 }
 
 pub(crate) async fn place(State(site): State<Web>, here: Here, Path(id): Path<String>, Posted(form): Posted) -> Page {
     let return_url = format!("{}{}/return", site.public_url, pages::address_of(&id, Step::Checkout));
-    let request = PlaceOrderRequest { checkout_id: id.clone(), payment_method: form.text("payment_token"), return_url };
+    let card = CardAnswer::posted(&form);
+    let request =
+        PlaceOrderRequest { checkout_id: id.clone(), payment_method: card.payment_token.clone(), return_url, save_payment_method: card.saves() };
     match site.orders.clone().place_order(here.ctx.request(request)).await {
         Ok(answer) => {
             let answer = answer.into_inner();
@@ -249,16 +217,10 @@ pub(crate) async fn place(State(site): State<Web>, here: Here, Path(id): Path<St
         }
         Err(status) => {
             let form = refused(form, &status)?;
-            let card = CardAnswer {
-                payment_token: form.text("payment_token"),
-                brand: form.text("brand"),
-                last4: form.text("last4"),
-                ..CardAnswer::default()
-            };
-            let options = payment_options(&site, &here.ctx).await?;
             match load(&site, &here.ctx, &id).await? {
                 Ok(checkout) => {
-                    Ok((StatusCode::UNPROCESSABLE_ENTITY, with_forms_to(pages::review(&here, &checkout, &card, &form), &options)).into_response())
+                    let means = means(&site, &here, &checkout).await?;
+                    Ok((StatusCode::UNPROCESSABLE_ENTITY, with_forms_to(pages::review(&here, &checkout, &card, &form), &means)).into_response())
                 }
                 Err(elsewhere) => Ok(elsewhere),
             }
@@ -270,7 +232,8 @@ pub(crate) async fn place(State(site): State<Web>, here: Here, Path(id): Path<St
 pub(crate) fn next(action: Option<&NextAction>, order_id: &str, placed: bool) -> Response {
     let order = if placed { format!("/orders/{order_id}?placed=1") } else { format!("/orders/{order_id}") };
     match action {
-        Some(action) if action.kind() == NextActionKind::Redirect && !action.url.is_empty() => Redirect::to(&action.url).into_response(),
+        // What is not a page (a link into an app) is shown on the order's own page.
+        Some(action) if action.kind() == NextActionKind::Redirect && action.url.starts_with("http") => Redirect::to(&action.url).into_response(),
         _ => Redirect::to(&order).into_response(),
     }
 }
@@ -281,4 +244,9 @@ pub(crate) async fn returned(State(site): State<Web>, here: Here, Path(id): Path
         Ok(_) => Ok(Redirect::to(&pages::address_of(&id, Step::Payment)).into_response()),
         Err(order) => Ok(order),
     }
+}
+
+/// Some providers send the browser back with a form instead of a link. What it says is not believed: it goes on as if it were a link.
+pub(crate) async fn sent_back(Path(id): Path<String>) -> Response {
+    Redirect::to(&format!("{}/return", pages::address_of(&id, Step::Checkout))).into_response()
 }

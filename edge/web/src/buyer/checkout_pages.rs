@@ -2,12 +2,12 @@
 
 use api_identity::{Country, SavedAddress};
 use api_orders::{Checkout, CheckoutPart, Item, Totals};
-use api_payments::PaymentOption;
 use maud::{Markup, html};
 
 use crate::buyer::address;
 use crate::buyer::cart::{days, free_or};
-use crate::buyer::checkout::CardAnswer;
+use crate::buyer::paying::{CardAnswer, Means};
+use crate::buyer::paying_pages::{card_words, choice, hidden};
 use crate::ui::form::{self, Form, Input};
 use crate::ui::{self, Head, Tone, amount, icon, show};
 use crate::visit::Visit;
@@ -51,7 +51,7 @@ fn steps(checkout: &Checkout, now: Step) -> Markup {
 }
 
 fn frame(visit: &Visit, title: &str, body: &Markup) -> Markup {
-    ui::checkout_frame(visit, &Head { title, ..Head::default() }, body)
+    ui::checkout_frame(visit, &Head { title, scripts: &["card.js"], ..Head::default() }, body)
 }
 
 fn with_summary(visit: &Visit, title: &str, checkout: &Checkout, now: Step, body: &Markup) -> Markup {
@@ -227,66 +227,19 @@ pub(crate) fn shipping(visit: &Visit, checkout: &Checkout, form: &Form) -> Marku
     with_summary(visit, "How should each shop ship?", checkout, Step::Shipping, &body)
 }
 
-pub(crate) fn payment(visit: &Visit, checkout: &Checkout, options: &[PaymentOption], form: &Form) -> Markup {
-    let return_url = format!("{}{}", visit.public_url, address_of(&checkout.checkout_id, Step::Review));
+pub(crate) fn payment(visit: &Visit, checkout: &Checkout, means: &Means, form: &Form) -> Markup {
     let body = html! {
-        (card_form(visit, options, form, &return_url, "Review the order"))
+        (choice(visit, means, form, &address_of(&checkout.checkout_id, Step::Review), &[], "Review the order"))
         p.mt4 { a.btn.quiet href=(address_of(&checkout.checkout_id, Step::Shipping)) { (icon("arrow-left")) "Shipping" } }
     };
     with_summary(visit, "How would you like to pay?", checkout, Step::Payment, &body)
-}
-
-/// The browser sends this form to the payment provider, never to us; the provider sends the buyer back with a token.
-pub(crate) fn card_form(visit: &Visit, options: &[PaymentOption], form: &Form, return_url: &str, submit: &str) -> Markup {
-    let Some(option) = options.first() else { return ui::notice(Tone::Bad, "No way to pay is available right now. Try again in a moment.") };
-    html! {
-        div.stack {
-            (form.summary())
-            form.card.stack method="post" action=(option.tokenisation_url) autocomplete="on" {
-                div.row.between { h2.row.tight { (icon("credit-card")) (option.name) } span.badge { (icon("lock")) "Sent to the provider only" } }
-                input type="hidden" name="key" value=(option.publishable_key);
-                input type="hidden" name="return_url" value=(return_url);
-                (Input::text("number", "Card number").inputmode("numeric").autocomplete("cc-number").placeholder("4242 4242 4242 4242").max_len(23).focus().show(form))
-                (Input::text("name", "Name on the card").autocomplete("cc-name").max_len(100).show(form))
-                div.columns {
-                    (Input::text("exp_month", "Month").inputmode("numeric").autocomplete("cc-exp-month").placeholder("MM").max_len(2).class("third").show(form))
-                    (Input::text("exp_year", "Year").inputmode("numeric").autocomplete("cc-exp-year").placeholder("YYYY").max_len(4).class("third").show(form))
-                    (Input::text("cvc", "Security code").inputmode("numeric").autocomplete("cc-csc").placeholder("123").max_len(4).class("third").show(form))
-                }
-                button.btn.large.block type="submit" { (submit) (icon("arrow-right")) }
-            }
-            @if !option.test_cards.is_empty() {
-                details.card.soft open {
-                    summary.strong { "Cards to try: this is a sandbox" }
-                    dl.facts.small.mt4 { @for card in &option.test_cards { dt.mono.nowrap { (grouped(&card.number)) } dd { (card.effect) } } }
-                    p.tiny.hush.mt2 { "Any month in the future, any three digits. Today it is " (visit.now.format("%m/%Y")) "." }
-                }
-            }
-        }
-    }
-}
-
-/// "4242 4242 4242 4242".
-fn grouped(number: &str) -> String {
-    let digits: Vec<char> = number.chars().filter(|c| !c.is_whitespace()).collect();
-    digits.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
-}
-
-/// "Visa ending in 4242".
-pub(crate) fn card_words(card: &CardAnswer) -> String {
-    let brand = if card.brand.is_empty() { "Card" } else { &card.brand };
-    let mut letters = brand.chars();
-    let brand: String = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
-    if card.last4.is_empty() { brand } else { format!("{brand} ending in {}", card.last4) }
 }
 
 pub(crate) fn review(visit: &Visit, checkout: &Checkout, card: &CardAnswer, form: &Form) -> Markup {
     let id = &checkout.checkout_id;
     let total = checkout.totals.as_ref().and_then(|totals| amount(totals.total.as_ref()));
     let place = html! {
-        input type="hidden" name="payment_token" value=(card.payment_token);
-        input type="hidden" name="brand" value=(card.brand);
-        input type="hidden" name="last4" value=(card.last4);
+        (hidden(card))
         button.btn.large.block type="submit" { "Place the order" @if let Some(total) = total { " · " (show::money(total)) } }
     };
     let content = html! {
@@ -305,6 +258,7 @@ pub(crate) fn review(visit: &Visit, checkout: &Checkout, card: &CardAnswer, form
                         section.card {
                             header { h2 { "Paid with" } a.small href=(address_of(id, Step::Payment)) { "Change" } }
                             p.row.tight { (icon("credit-card")) (card_words(card)) }
+                            @if card.saves() { p.small.hush.mt2 { "Kept for your next orders." } }
                         }
                     }
                     @for part in &checkout.parts {
@@ -327,7 +281,7 @@ pub(crate) fn review(visit: &Visit, checkout: &Checkout, card: &CardAnswer, form
                     h2 { "Total" }
                     (sums(checkout.totals.as_ref()))
                     (form::post(visit, &format!("/checkout/{id}/place"), place))
-                    p.tiny.hush.center { "Your card is charged once, for all shops together." }
+                    p.tiny.hush.center { "You are charged once, for all shops together." }
                 }
             }
         }
@@ -337,7 +291,7 @@ pub(crate) fn review(visit: &Visit, checkout: &Checkout, card: &CardAnswer, form
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
-    use crate::buyer::sample::{address as place, checkout, countries, payment_options};
+    use crate::buyer::sample::{address as place, checkout, countries, means};
     use crate::visit::sample;
     let saved = vec![SavedAddress { address_id: "adr_1".to_owned(), address: Some(place()), default: true }];
     let wrong = address::fill(Form::default().with("email", "ann@"), "shipping_address.", &place())
@@ -356,9 +310,9 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ("checkout-address-wrong", address(&sample::nobody(), &checkout(), &wrong, &countries(), &[])),
         ("checkout-shipping", shipping(&sample::buyer(), &checkout(), &Form::default())),
         ("checkout-shipping-none", shipping(&sample::buyer(), &unreachable, &Form::default())),
-        ("checkout-payment", payment(&sample::buyer(), &checkout(), &payment_options(), &Form::default())),
-        ("checkout-payment-wrong", payment(&sample::buyer(), &checkout(), &payment_options(), &declined.form())),
-        ("checkout-payment-none", payment(&sample::buyer(), &checkout(), &[], &Form::default())),
+        ("checkout-payment", payment(&sample::buyer(), &checkout(), &means(), &Form::default())),
+        ("checkout-payment-wrong", payment(&sample::buyer(), &checkout(), &means(), &declined.form())),
+        ("checkout-payment-none", payment(&sample::buyer(), &checkout(), &Means::default(), &Form::default())),
         ("checkout-review", review(&sample::buyer(), &checkout(), &card, &Form::default())),
         ("checkout-review-changed", review(&sample::buyer(), &checkout(), &card, &changed)),
     ]

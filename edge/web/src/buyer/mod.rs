@@ -12,6 +12,8 @@ mod live;
 mod messages;
 mod order;
 pub(crate) mod order_pages;
+mod paying;
+mod paying_pages;
 mod privacy;
 mod product;
 mod query;
@@ -67,9 +69,9 @@ fn buy() -> Router<Web> {
         .route("/checkout/{id}/payment", get(checkout::show_payment))
         .route("/checkout/{id}/review", get(checkout::show_review))
         .route("/checkout/{id}/place", post(checkout::place))
-        .route("/checkout/{id}/return", get(checkout::returned))
+        .route("/checkout/{id}/return", get(checkout::returned).post(checkout::sent_back))
         .route("/orders", get(order::list))
-        .route("/orders/{id}", get(order::show))
+        .route("/orders/{id}", get(order::show).post(order::sent_back))
         .route("/orders/{id}/live", get(order::live))
         .route("/orders/{id}/invoice", get(order::invoice))
         .route("/orders/{id}/cancel", post(order::cancel))
@@ -100,6 +102,8 @@ fn you() -> Router<Web> {
         .route("/account/addresses/new", get(account::show_new_address).post(account::add_address))
         .route("/account/addresses/{id}", get(account::show_address).post(account::update_address))
         .route("/account/addresses/{id}/delete", post(account::delete_address))
+        .route("/account/payment-methods", get(paying::show_kept))
+        .route("/account/payment-methods/{id}/delete", post(paying::forget))
         .route("/account/sessions", get(account::show_sessions))
         .route("/account/sessions/{id}/revoke", post(account::revoke_session))
         .route("/privacy", get(privacy::show).post(privacy::choose))
@@ -138,6 +142,7 @@ pub(crate) fn samples() -> Vec<(&'static str, maud::Markup)> {
         returning::samples(),
         sign::samples(),
         account::samples(),
+        paying_pages::samples(),
         messages::samples(),
         sell::samples(),
         files::samples(),

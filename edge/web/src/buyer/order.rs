@@ -13,8 +13,9 @@ use kit_core::Code;
 use kit_rpc::problem_of;
 use serde::Deserialize;
 
-use crate::buyer::checkout::{CardAnswer, next, payment_options, with_forms_to};
+use crate::buyer::checkout::next;
 use crate::buyer::order_pages::{self as pages, Access};
+use crate::buyer::paying::{CardAnswer, means_for, with_forms_to};
 use crate::buyer::store::Cursor;
 use crate::failure::{Failure, Page};
 use crate::session::{Here, Posted};
@@ -135,29 +136,42 @@ pub(crate) struct PayAgain {
     card: CardAnswer,
 }
 
+/// As in the checkout: a provider's form is taken for a link.
+pub(crate) async fn sent_back(Path(id): Path<String>, UrlQuery(arrival): UrlQuery<PayAgain>) -> Response {
+    Redirect::to(&pages::address_of(&id, "", &arrival.access_token)).into_response()
+}
+
 pub(crate) async fn show_pay(State(site): State<Web>, here: Here, Path(id): Path<String>, UrlQuery(arrival): UrlQuery<PayAgain>) -> Page {
     let token = if arrival.access_token.is_empty() { &arrival.state_access } else { &arrival.access_token };
     let order = load(&site, &here, &id, token).await?;
     if order.next_action.is_none() {
         return Ok(Redirect::to(&pages::address_of(&id, "", token)).into_response());
     }
-    let options = payment_options(&site, &here.ctx).await?;
+    let total = order.totals.as_ref().and_then(|totals| totals.total.clone());
+    let means = means_for(&site, &here, total, order.sub_orders.iter().map(|part| part.tenant_id.clone()).collect()).await?;
     let page = if arrival.card.payment_token.is_empty() {
-        pages::pay(&here, &order, token, &options, &arrival.card.form())
+        pages::pay(&here, &order, token, &means, &arrival.card.form())
     } else {
-        pages::pay_with(&here, &order, token, &arrival.card, &Form::default())
+        pages::pay_with(&here, &order, token, &arrival.card.clone().complete(&means.kept), &Form::default())
     };
-    Ok(with_forms_to(page, &options))
+    Ok(with_forms_to(page, &means))
 }
 
 pub(crate) async fn pay(State(site): State<Web>, here: Here, Path(id): Path<String>, Posted(form): Posted) -> Page {
     let token = form.text("access_token");
     let return_url = format!("{}{}", site.public_url, pages::address_of(&id, "", &token));
-    let request = RetryPaymentRequest { order_id: id.clone(), payment_method: form.text("payment_token"), return_url, access_token: token.clone() };
+    let card = CardAnswer::posted(&form);
+    let request = RetryPaymentRequest {
+        order_id: id.clone(),
+        payment_method: card.payment_token.clone(),
+        return_url,
+        access_token: token.clone(),
+        save_payment_method: card.saves(),
+    };
     match site.orders.clone().retry_payment(here.ctx.request(request)).await {
         Ok(answer) if token.is_empty() => Ok(next(answer.into_inner().next_action.as_ref(), &id, false)),
         Ok(answer) => match answer.into_inner().next_action {
-            Some(action) if !action.url.is_empty() => Ok(Redirect::to(&action.url).into_response()),
+            Some(action) if action.url.starts_with("http") => Ok(Redirect::to(&action.url).into_response()),
             _ => Ok(Redirect::to(&pages::address_of(&id, "", &token)).into_response()),
         },
         Err(status) => back(&site, &id, &token, Err(&status)),

@@ -1,13 +1,13 @@
 //! The pages of an order.
 
 use api_orders::{Cancellation, ListOrdersResponse, NextActionKind, Order, OrderState, RefundState, Shipment, SubOrder, TimelineEntry};
-use api_payments::PaymentOption;
 use maud::{Markup, html};
 
 use crate::buyer::address;
 use crate::buyer::change;
-use crate::buyer::checkout::CardAnswer;
-use crate::buyer::checkout_pages::{card_form, card_words, item_line, sums};
+use crate::buyer::checkout_pages::{item_line, sums};
+use crate::buyer::paying::{CardAnswer, Means};
+use crate::buyer::paying_pages::{card_words, choice, hidden};
 use crate::buyer::returning;
 use crate::buyer::shelves;
 use crate::ui::form::{self, Form};
@@ -187,7 +187,7 @@ fn payment_notice(order: &Order, access: &Access<'_>) -> Markup {
         NextActionKind::Redirect => ui::notice(
             Tone::Warn,
             html! {
-                strong { "Your bank wants to hear from you." }
+                strong { @if action.url.starts_with("http") { "Your bank wants to hear from you." } @else { "Confirm the payment in your app." } }
                 " " (action.message) (until)
                 p.mt2 { a.btn.small href=(action.url) { "Confirm the payment" } " " a.btn.small.quiet href=(pay) { "Pay another way" } }
             },
@@ -403,8 +403,8 @@ pub(crate) fn timeline(entries: &[TimelineEntry]) -> Markup {
 }
 
 /// The card form for an order whose payment failed.
-pub(crate) fn pay(visit: &Visit, order: &Order, token: &str, options: &[PaymentOption], form: &Form) -> Markup {
-    let return_url = format!("{}{}", visit.public_url, address_of(&order.order_id, "pay", token));
+pub(crate) fn pay(visit: &Visit, order: &Order, token: &str, means: &Means, form: &Form) -> Markup {
+    let review = address_of(&order.order_id, "pay", "");
     let body = html! {
         div.medium {
             h1 { "Pay for " span.order-number { (order.number) } }
@@ -412,16 +412,16 @@ pub(crate) fn pay(visit: &Visit, order: &Order, token: &str, options: &[PaymentO
                 @if let Some(total) = order.totals.as_ref().and_then(|totals| amount(totals.total.as_ref())) { (show::money(total)) " · " }
                 "Nothing has been charged so far."
             }
-            (card_form(visit, options, form, &return_url, "Go on"))
+            (choice(visit, means, form, &review, &[("access_token", token)], "Go on"))
         }
     };
-    ui::checkout_frame(visit, &Head { title: "Pay", ..Head::default() }, body)
+    ui::checkout_frame(visit, &Head { title: "Pay", scripts: &["card.js"], ..Head::default() }, body)
 }
 
 pub(crate) fn pay_with(visit: &Visit, order: &Order, token: &str, card: &CardAnswer, form: &Form) -> Markup {
     let total = order.totals.as_ref().and_then(|totals| amount(totals.total.as_ref()));
     let fields = html! {
-        input type="hidden" name="payment_token" value=(card.payment_token);
+        (hidden(card))
         input type="hidden" name="access_token" value=(token);
         button.btn.large.block type="submit" { "Pay" @if let Some(total) = total { " " (show::money(total)) } }
     };
@@ -486,7 +486,7 @@ fn order_row(order: &Order) -> Markup {
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
-    use crate::buyer::sample::{order as sample_order, payment_options};
+    use crate::buyer::sample::{means, order as sample_order};
     use crate::visit::sample;
     let own = |just_placed| Access { token: "", just_placed };
     let card = CardAnswer { payment_token: "tok_1".to_owned(), brand: "visa".to_owned(), last4: "4242".to_owned(), ..CardAnswer::default() };
@@ -538,7 +538,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ("order-waiting", order(&sample::buyer(), &waiting, &own(true))),
         ("order-cancelled", order(&sample::buyer(), &cancelled, &own(false))),
         ("order-delivered", order(&sample::buyer(), &delivered, &own(false))),
-        ("order-pay", pay(&sample::buyer(), &failed, "", &payment_options(), &Form::default())),
+        ("order-pay", pay(&sample::buyer(), &failed, "", &means(), &Form::default())),
         ("order-pay-with", pay_with(&sample::buyer(), &failed, "t0ken", &card, &Form::default())),
         ("orders", list(&sample::buyer(), &found, true)),
         ("orders-empty", list(&sample::buyer(), &ListOrdersResponse::default(), false)),

@@ -6,7 +6,9 @@ use api_orders::{
     Cancellation, CancelledLine, Checkout, CheckoutPart, Item, Order, OrderState, RefundState, Shipment, ShippingOption, SubOrder, TimelineEntry,
     Totals, TrackingEvent,
 };
-use api_payments::{PaymentOption, TestCard};
+use api_payments::{MethodSummary, PaymentChoice, PaymentMethod, PaymentMethodKind, PaymentOption, TestCard};
+
+use crate::buyer::paying::Means;
 use api_search::{Crumb, Facet, FacetValue, Hit, Listing, ListingAttribute, ListingOption, ListingStore, ListingVariant, StockState};
 use api_tenants::{PublicStore, Store};
 use kit_rpc::proto::{Address, Money};
@@ -261,20 +263,47 @@ pub(crate) fn checkout() -> Checkout {
     }
 }
 
-pub(crate) fn payment_options() -> Vec<PaymentOption> {
+pub(crate) fn means() -> Means {
     let card = |number: &str, effect: &str| TestCard { number: number.to_owned(), effect: effect.to_owned() };
-    vec![PaymentOption {
+    let form = PaymentOption {
         psp: "sandbox".to_owned(),
         name: "Card (sandbox)".to_owned(),
         tokenisation_url: "http://127.0.0.1:8082/v1/tokens/form".to_owned(),
         publishable_key: "pk_sandbox".to_owned(),
         origin: "http://127.0.0.1:8082".to_owned(),
+        origins: vec!["http://127.0.0.1:8082".to_owned()],
         test_cards: vec![
             card("4242424242424242", "succeeds"),
             card("4000000000000002", "is declined"),
             card("4000002500003155", "asks for 3-D Secure"),
         ],
-    }]
+        method: PaymentMethodKind::Card.into(),
+        can_be_saved: true,
+        ..PaymentOption::default()
+    };
+    let other = |kind: PaymentMethodKind, name: &str, token: &str| PaymentOption {
+        psp: "razorpay".to_owned(),
+        name: name.to_owned(),
+        token: token.to_owned(),
+        method: kind.into(),
+        ..PaymentOption::default()
+    };
+    let bank = |code: &str, name: &str| PaymentChoice { code: code.to_owned(), name: name.to_owned() };
+    let banks = PaymentOption {
+        choice: "Bank".to_owned(),
+        choices: vec![bank("HDFC", "HDFC Bank"), bank("SBIN", "State Bank of India")],
+        ..other(PaymentMethodKind::NetBanking, "Net banking", "net_banking")
+    };
+    let kept = |id: &str, brand: &str, last4: &str| PaymentMethod {
+        method_id: id.to_owned(),
+        psp: "sandbox".to_owned(),
+        summary: Some(MethodSummary { brand: brand.to_owned(), last4: last4.to_owned(), exp_month: 4, exp_year: 2031 }),
+        created_at: Some(kit_rpc::timestamp(crate::visit::sample::time("2026-02-03T10:00:00Z"))),
+    };
+    Means {
+        options: vec![form, other(PaymentMethodKind::Paypal, "PayPal", "paypal"), other(PaymentMethodKind::Upi, "UPI", "upi"), banks],
+        kept: vec![kept("pmd_1", "visa", "4242"), kept("pmd_2", "mastercard", "4444")],
+    }
 }
 
 pub(crate) fn order() -> Order {

@@ -8,6 +8,7 @@ mod messages;
 mod money;
 mod orders;
 mod overview;
+mod psps;
 mod recommendations;
 mod returns;
 mod search;
@@ -39,6 +40,7 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/operator/returns/{return_id}/{act}", post(returns::act))
         .route("/operator/orders/{order_id}/parts/{sub_order_id}/refund", post(orders::refund))
         .route("/operator/payments", get(money::payments))
+        .route("/operator/psps", get(psps::show))
         .route("/operator/ledger", get(money::ledger))
         .route("/operator/settlements", get(settlements::payouts))
         .route("/operator/settlements/run", post(settlements::run))
@@ -65,7 +67,7 @@ pub(crate) fn routes() -> Router<Web> {
 }
 
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 17] = [
+const ENTRIES: [(&str, &str, &str, &str, &str); 18] = [
     ("", "/operator", "layout-grid", "Overview", "health.read"),
     ("Market", "/operator/tenants", "store", "Tenants", "tenants.read"),
     ("", "/operator/orders", "package", "Orders", "orders.read"),
@@ -76,6 +78,7 @@ const ENTRIES: [(&str, &str, &str, &str, &str); 17] = [
     ("", "/operator/search", "search", "Search", "search.write"),
     ("", "/operator/users", "users", "People", "users.read"),
     ("Money", "/operator/payments", "wallet", "Payments", "payments.read"),
+    ("", "/operator/psps", "credit-card", "Providers", "payments.read"),
     ("", "/operator/ledger", "scale", "Ledger", "payments.read"),
     ("", "/operator/settlements", "banknote", "Settlements", "payments.read"),
     ("", "/operator/disputes", "shield-check", "Disputes", "payments.read"),
@@ -114,6 +117,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         orders::samples(),
         returns::samples(),
         money::samples(),
+        psps::samples(),
         settlements::samples(),
         categories::samples(),
         recommendations::samples(),

@@ -31,6 +31,7 @@ pub(crate) struct NewEntry {
 pub(crate) struct Payment<'a> {
     pub(crate) method: &'a str,
     pub(crate) return_url: &'a str,
+    pub(crate) save: bool,
 }
 
 /// How often another order number is tried when one is taken.
@@ -144,7 +145,7 @@ impl Orders {
         } else {
             payment.return_url.to_owned()
         };
-        Attempt::new(self.ids.next(), self.ids.next(), self.ids.next(), payment.method.to_owned(), return_url)
+        Attempt::new(self.ids.next(), self.ids.next(), self.ids.next(), payment.method.to_owned(), return_url).saving(payment.save)
     }
 
     /// Writes the order; when it was written before (a repeated request), goes on with that one.

@@ -15,6 +15,9 @@ pub(crate) struct Attempt {
     /// The PSP's token, never a card number.
     pub(crate) method: String,
     pub(crate) return_url: String,
+    /// The buyer wants to pay with it again.
+    #[serde(default)]
+    pub(crate) save_method: bool,
     pub(super) money: Money,
     pub(super) failure: String,
 }
@@ -69,7 +72,12 @@ pub(crate) enum Fact {
 
 impl Attempt {
     pub(crate) const fn new(payment_id: PaymentId, capture_id: CaptureId, refund_id: RefundId, method: String, return_url: String) -> Self {
-        Self { payment_id, capture_id, refund_id, method, return_url, money: Money::New, failure: String::new() }
+        Self { payment_id, capture_id, refund_id, method, return_url, save_method: false, money: Money::New, failure: String::new() }
+    }
+
+    pub(crate) const fn saving(mut self, save_method: bool) -> Self {
+        self.save_method = save_method;
+        self
     }
 
     /// Nothing can happen to its money any more.

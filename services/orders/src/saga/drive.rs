@@ -339,8 +339,10 @@ fn authorize_request(whole: &WholeOrder, attempt: &Attempt) -> AuthorizeRequest 
         return_url: attempt.return_url.clone(),
         splits: splits.collect(),
         psp: String::new(),
-        save_method: false,
+        save_method: attempt.save_method,
         description: format!("MarketHub order {}", order.number),
+        payer_email: order.email.clone(),
+        payer_phone: whole.subs.first().map(|sub| sub.ship_to.0.phone.clone()).unwrap_or_default(),
     }
 }
 

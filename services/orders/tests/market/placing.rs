@@ -24,7 +24,12 @@ async fn a_guest_buys_from_three_sellers_and_pays_once() {
 
     let started = stand.orders().start_checkout(guest.request(StartCheckoutRequest::default())).await.unwrap().into_inner().checkout.unwrap();
     assert_eq!(started.missing, ["email", "shipping_address"]);
-    let place = PlaceOrderRequest { checkout_id: started.checkout_id.clone(), payment_method: "tok_visa".to_owned(), return_url: String::new() };
+    let place = PlaceOrderRequest {
+        checkout_id: started.checkout_id.clone(),
+        payment_method: "tok_visa".to_owned(),
+        return_url: String::new(),
+        save_payment_method: false,
+    };
     assert_eq!(reason(stand.orders().place_order(guest.request(place)).await), "CHECKOUT_INCOMPLETE");
     let fill_in = UpdateCheckoutRequest {
         checkout_id: started.checkout_id.clone(),

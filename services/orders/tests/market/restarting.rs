@@ -20,6 +20,7 @@ async fn an_order_that_a_process_left_is_finished_by_the_next_one() {
             checkout_id: checkout.checkout_id.clone(),
             payment_method: "tok_visa".to_owned(),
             return_url: String::new(),
+            save_payment_method: false,
         });
         let placing = tokio::spawn(async move { orders.place_order(place).await });
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;

@@ -107,6 +107,7 @@ impl Stand {
             clock: market.clock.clone(),
             fees: sandbox::Fees::default(),
             bank: sandbox::BankSettings::default(),
+            contracts: sandbox::ContractSettings::default(),
         };
         tokio::spawn(passing(market.clock.clone(), stop.clone()));
         tokio::spawn(sandbox::serve(sandbox, psp, stop.clone()));
@@ -235,7 +236,12 @@ impl Stand {
     }
 
     pub(crate) async fn place(&self, buyer: &Ctx, checkout: &Checkout, card: &str) -> Result<PlaceOrderResponse, Status> {
-        let place = PlaceOrderRequest { checkout_id: checkout.checkout_id.clone(), payment_method: card.to_owned(), return_url: String::new() };
+        let place = PlaceOrderRequest {
+            checkout_id: checkout.checkout_id.clone(),
+            payment_method: card.to_owned(),
+            return_url: String::new(),
+            save_payment_method: false,
+        };
         Ok(self.orders().place_order(buyer.request(place)).await?.into_inner())
     }
 

@@ -72,7 +72,7 @@ impl Bank for SandboxBank {
     }
 
     fn verify(&self, headers: &HashMap<String, String>, body: &[u8], now: Time) -> Result<(), Error> {
-        signature::verify(&self.config.webhook_secret, headers, body, now)
+        signature::verify(signature::SANDBOX, &self.config.webhook_secret, headers, body, now)
     }
 
     fn read(&self, body: &[u8]) -> Result<Vec<BankNotice>, Error> {

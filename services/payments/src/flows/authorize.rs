@@ -8,7 +8,8 @@ use kit_rpc::Ctx;
 use super::Payments;
 use crate::config::MAX_AMOUNT_MINOR;
 use crate::error::Error;
-use crate::model::{CardSummary, Payment, Phase, Split, SplitTerms};
+use crate::model::{CardSummary, Payer, Payment, Phase, Split, SplitTerms};
+use crate::psp::{Chosen, Purpose};
 use crate::store;
 
 /// A request to authorise, parsed.
@@ -23,6 +24,7 @@ pub(crate) struct Authorisation {
     pub(crate) description: String,
     pub(crate) psp: String,
     pub(crate) save_method: bool,
+    pub(crate) payer: Payer,
     pub(crate) splits: Vec<SplitTerms>,
 }
 
@@ -31,18 +33,17 @@ impl Payments {
     /// has answered yet.
     pub(crate) async fn authorize(&self, ctx: &Ctx, wanted: Authorisation) -> Result<Payment, Error> {
         let splits = agreed(&wanted)?;
-        let psp = self.psps.named(&wanted.psp)?.name();
-        let method_token = self.token_of(&wanted).await?;
+        let chosen = self.chosen(&wanted).await?;
         let now = self.clock.now();
         let mut payment = Payment {
             id: wanted.payment,
             order: wanted.order,
             buyer: wanted.buyer,
-            psp: psp.to_owned(),
+            psp: chosen.psp,
             phase: Phase::Created,
             amount_minor: wanted.amount.minor,
             currency: wanted.amount.currency,
-            method_token,
+            method_token: chosen.token,
             save_method: wanted.save_method,
             return_url: wanted.return_url,
             description: wanted.description,
@@ -52,6 +53,9 @@ impl Payments {
             disputes: Vec::new(),
             void_requested: false,
             stray_hold: false,
+            fallbacks: chosen.fallbacks,
+            payer: Some(wanted.payer).filter(|payer| *payer != Payer::default()),
+            look: false,
             failure: None,
             psp_reference: None,
             psp_version: 0,
@@ -72,13 +76,16 @@ impl Payments {
         if matches!(there.phase, Phase::Created | Phase::Unknown) { self.drive(ctx, there, new).await } else { Ok(there) }
     }
 
-    /// The PSP's token behind a saved method of the buyer, or the token as it came.
-    async fn token_of(&self, wanted: &Authorisation) -> Result<String, Error> {
-        let Ok(id) = wanted.method_token.parse::<MethodId>() else { return Ok(wanted.method_token.clone()) };
+    /// The PSP of a saved method of the buyer with its token there, or what the rules say of the method as it came.
+    async fn chosen(&self, wanted: &Authorisation) -> Result<Chosen, Error> {
+        let Ok(id) = wanted.method_token.parse::<MethodId>() else {
+            let purpose = Purpose { amount: Some(wanted.amount), tenants: wanted.splits.iter().map(|split| split.tenant).collect() };
+            return self.psps.choose(&wanted.psp, &wanted.method_token, &purpose);
+        };
         let mut tx = self.begin().await?;
         let method = store::methods::get(&mut tx, wanted.buyer, id).await?;
         tx.commit().await?;
-        Ok(method.token)
+        Ok(Chosen { psp: self.psps.named(&method.psp)?.name().to_owned(), fallbacks: Vec::new(), token: method.token })
     }
 }
 

@@ -36,7 +36,7 @@ impl Payments {
         }
         let payment = self.find(row.payment_id.into()).await?;
         let reference = payment.psp_reference.clone().unwrap_or_default();
-        match self.psps.named(&payment.psp)?.answer_dispute(&reference, &row.psp_reference, evidence).await {
+        match self.psps.named(&payment.psp)?.answer_dispute(&payment, &reference, &row.psp_reference, evidence).await {
             Ok(sighting) => {
                 self.change(ctx, &payment, Wish::Observe(Box::new(sighting))).await?;
             }

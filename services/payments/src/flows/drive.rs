@@ -9,7 +9,7 @@ use kit_rpc::Ctx;
 use super::{Payments, Wish};
 use crate::config::{MAX_ASKS, MAX_RECONCILED, RECONCILED_AT_ONCE};
 use crate::error::Error;
-use crate::model::{Ask, Failure, LOST_FOR_SURE, Payment, Phase};
+use crate::model::{ASKED_JUST_NOW, Ask, Failure, KEYS_LAST, LOST_FOR_SURE, Payment, Phase};
 use crate::psp::PspError;
 use crate::store;
 
@@ -38,9 +38,13 @@ impl Payments {
         let mut asked = Vec::new();
         while let Some(ask) = next.take() {
             let wish = self.put(&payment, &ask, first && asked.is_empty()).await?;
-            let unanswered = matches!(wish, Wish::Silent);
+            let (unanswered, rerouted) = (matches!(wish, Wish::Silent), matches!(wish, Wish::Reroute));
             payment = self.change(ctx, &payment, wish).await?;
             crash::passes("payments", ask.name(), "stored");
+            if rerouted {
+                next = payment.next_ask();
+                continue;
+            }
             asked.push(ask);
             // What was asked just now is not asked again at once, and whoever must be waited for (the buyer, the PSP) is not pressed.
             let urgent = |ask: &Ask| !asked.contains(ask) && !matches!(ask, Ask::Retrieve | Ask::Find);
@@ -54,6 +58,14 @@ impl Payments {
     /// One question, and what its answer means.
     async fn put(&self, payment: &Payment, ask: &Ask, first: bool) -> Result<Wish, Error> {
         let psp = self.psps.named(&payment.psp)?;
+        // A PSP forgets keys in time; what was asked for long ago is looked for before it is asked for again.
+        let ask = &if *ask == Ask::Authorise && self.clock.now() - payment.created_at > KEYS_LAST { Ask::Find } else { ask.clone() };
+        if let Some(reference) = payment.asked_before(ask, self.clock.now() - ASKED_JUST_NOW)
+            && let Ok(seen) = psp.ask(payment, &Ask::Retrieve).await
+            && seen.has_moved(&reference)
+        {
+            return Ok(Wish::Observe(Box::new(seen)));
+        }
         let lost = || Failure { code: "not_received".to_owned(), message: "The payment never reached the payment service provider.".to_owned() };
         crash::passes("payments", ask.name(), "wanted");
         let answer = psp.ask(payment, ask).await;
@@ -69,6 +81,7 @@ impl Payments {
             // A request that went out so long ago and is not there will not arrive any more.
             (Err(PspError::NotFound), Ask::Find) if self.clock.now() - payment.created_at > LOST_FOR_SURE => Wish::Refused(Ask::Authorise, lost()),
             // Only the first request may conclude from not having been sent that nothing was: an earlier one might have been.
+            (Err(PspError::NotDone(_)), Ask::Authorise) if first && payment.phase == Phase::Created && !payment.fallbacks.is_empty() => Wish::Reroute,
             (Err(PspError::NotDone(_)), Ask::Authorise) if first && payment.phase == Phase::Created => {
                 let message = "The payment service provider cannot be reached. Nothing was charged; please try again.".to_owned();
                 Wish::Refused(Ask::Authorise, Failure { code: "psp_unavailable".to_owned(), message })

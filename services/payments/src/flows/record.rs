@@ -33,6 +33,10 @@ pub(crate) enum Wish {
     Refused(Ask, Failure),
     /// The PSP did not answer.
     Silent,
+    /// The PSP was surely never asked; the next one is.
+    Reroute,
+    /// The PSP has told that something happened.
+    Look,
     Capture {
         id: CaptureId,
         portions: Vec<Portion>,
@@ -226,6 +230,14 @@ fn decide(payment: &mut Payment, wish: Wish, now: Time) -> Result<Vec<Fact>, Err
         Wish::Refused(ask, failure) => changed.refused(&ask, failure, now),
         Wish::Silent => {
             changed.silent(now);
+            Vec::new()
+        }
+        Wish::Reroute => {
+            changed.reroute(now);
+            Vec::new()
+        }
+        Wish::Look => {
+            changed.request_look(now);
             Vec::new()
         }
         Wish::Capture { id, portions } => {

@@ -47,7 +47,22 @@ const LONGEST: Duration = Duration::minutes(5);
 /// After so long a request that was not answered cannot arrive at the PSP any more.
 pub(crate) const LOST_FOR_SURE: Duration = Duration::minutes(2);
 
+/// PSPs know our keys at least so long: PayPal's orders six hours, Stripe a day.
+pub(crate) const KEYS_LAST: Duration = Duration::hours(5);
+/// A capture or refund that is older was asked for before.
+pub(crate) const ASKED_JUST_NOW: Duration = Duration::seconds(30);
+
 impl Payment {
+    /// The PSP's word for a capture or refund that is older than a moment, and so was asked for before.
+    pub(crate) fn asked_before(&self, ask: &Ask, moment: Time) -> Option<String> {
+        let (movements, id, reference) = match ask {
+            Ask::Capture { id, .. } => (&self.captures, id.uuid(), id.to_string()),
+            Ask::Refund { id, .. } => (&self.refunds, id.uuid(), id.to_string()),
+            _ => return None,
+        };
+        movements.iter().any(|movement| movement.id == id && movement.created_at < moment).then_some(reference)
+    }
+
     /// What is open, the most urgent first. `None`: nothing is.
     pub(crate) fn next_ask(&self) -> Option<Ask> {
         if self.stray_hold {
@@ -55,7 +70,7 @@ impl Payment {
         }
         let unheard_of = self.psp_reference.is_none();
         match self.phase {
-            Phase::Failed => return None,
+            Phase::Failed => return self.look.then_some(Ask::Retrieve),
             Phase::Created | Phase::Unknown if unheard_of && self.void_requested => return Some(Ask::Find),
             Phase::Created | Phase::Unknown if unheard_of => return Some(Ask::Authorise),
             _ => {}
@@ -72,7 +87,7 @@ impl Payment {
         if let Some((id, amount_minor)) = pending(&self.refunds) {
             return Some(Ask::Refund { id: id.into(), amount_minor });
         }
-        self.is_open().then_some(Ask::Retrieve)
+        (self.is_open() || self.look).then_some(Ask::Retrieve)
     }
 
     /// Sets when the PSP is asked next. `progress`: something has just changed, so the pauses start anew.
@@ -85,6 +100,7 @@ impl Payment {
                 return;
             }
             _ if self.unanswered => AFTER_SILENCE,
+            _ if self.look => Duration::zero(),
             (_, Phase::Authorising) => WHILE_PROCESSING,
             (_, Phase::ActionRequired) => WHILE_BUYER_ACTS,
             _ => ANSWER_MISSING,

@@ -8,6 +8,7 @@ use kit_core::{Clock, Time};
 use rand::Rng;
 use tokio::sync::Semaphore;
 
+use super::recent::{Circuit, Health, Recent};
 use super::{Notice, Offer, Psp, PspError};
 use crate::config::GuardConfig;
 use crate::error::Error;
@@ -22,13 +23,14 @@ pub(crate) struct Guarded {
     limits: GuardConfig,
     slots: Arc<Semaphore>,
     breaker: Arc<Mutex<Breaker>>,
+    recent: Arc<Mutex<Recent>>,
     clock: Clock,
 }
 
 impl Guarded {
     pub(crate) fn new(name: &'static str, psp: Arc<dyn Psp>, limits: GuardConfig, clock: Clock) -> Self {
         let slots = Arc::new(Semaphore::new(limits.max_concurrent.max(1)));
-        Self { name, psp, limits, slots, breaker: Arc::default(), clock }
+        Self { name, psp, limits, slots, breaker: Arc::default(), recent: Arc::default(), clock }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -39,12 +41,37 @@ impl Guarded {
         self.psp.offer()
     }
 
-    pub(crate) fn verify(&self, headers: &HashMap<String, String>, body: &[u8]) -> Result<(), Error> {
-        self.psp.verify(headers, body, self.now())
+    pub(crate) async fn verify(&self, headers: &HashMap<String, String>, body: &[u8]) -> Result<(), Error> {
+        self.psp.verify(headers, body, self.now()).await
     }
 
-    pub(crate) fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Error> {
-        self.psp.read(body)
+    pub(crate) fn read(&self, headers: &HashMap<String, String>, body: &[u8]) -> Result<Vec<Notice>, Error> {
+        self.psp.read(headers, body)
+    }
+
+    /// Whether it is left alone for a moment.
+    pub(crate) fn is_open(&self) -> bool {
+        self.breaker().is_open(Instant::now())
+    }
+
+    pub(crate) fn max_under_way(&self) -> usize {
+        self.limits.max_concurrent.max(1)
+    }
+
+    /// How it has been doing lately, as this process has seen it.
+    pub(crate) fn health(&self) -> Health {
+        let now = Instant::now();
+        let breaker = match &*self.breaker() {
+            Breaker { closed_again_at: None, .. } => Circuit::Closed,
+            open if open.is_open(now) => Circuit::Open,
+            _ => Circuit::HalfOpen,
+        };
+        let under_way = self.max_under_way().saturating_sub(self.slots.available_permits());
+        self.recent().health(breaker, under_way, now)
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Time {
@@ -56,22 +83,22 @@ impl Guarded {
         let reference = || payment.psp_reference.as_deref().ok_or_else(|| PspError::NotDone("the PSP's id of the payment is not known".to_owned()));
         match ask {
             Ask::Authorise => self.call("authorise", || self.psp.authorise(payment)).await,
-            Ask::Find => self.call("find", || self.psp.find(payment.id)).await,
+            Ask::Find => self.call("find", || self.psp.find(payment)).await,
             Ask::Retrieve => {
                 let reference = reference()?;
-                self.call("retrieve", || self.psp.retrieve(reference)).await
+                self.call("retrieve", || self.psp.retrieve(payment, reference)).await
             }
             Ask::Capture { id, amount_minor } => {
                 let reference = reference()?;
-                self.call("capture", || self.psp.capture(reference, *id, *amount_minor)).await
+                self.call("capture", || self.psp.capture(payment, reference, *id, *amount_minor)).await
             }
             Ask::Refund { id, amount_minor } => {
                 let reference = reference()?;
-                self.call("refund", || self.psp.refund(reference, *id, *amount_minor)).await
+                self.call("refund", || self.psp.refund(payment, reference, *id, *amount_minor)).await
             }
             Ask::Cancel => {
                 let reference = reference()?;
-                self.call("cancel", || self.psp.cancel(reference)).await
+                self.call("cancel", || self.psp.cancel(payment, reference)).await
             }
         }
     }
@@ -80,8 +107,8 @@ impl Guarded {
         self.call("forget_method", || self.psp.forget_method(token)).await
     }
 
-    pub(crate) async fn answer_dispute(&self, reference: &str, dispute: &str, evidence: &str) -> Result<Sighting, PspError> {
-        self.call("answer_dispute", || self.psp.answer_dispute(reference, dispute, evidence)).await
+    pub(crate) async fn answer_dispute(&self, payment: &Payment, reference: &str, dispute: &str, evidence: &str) -> Result<Sighting, PspError> {
+        self.call("answer_dispute", || self.psp.answer_dispute(payment, reference, dispute, evidence)).await
     }
 
     pub(crate) async fn report(&self, after: i64, limit: usize) -> Result<Vec<NewLine>, PspError> {
@@ -124,11 +151,17 @@ impl Guarded {
         let Ok(Ok(_slot)) = waited else {
             return Err(PspError::NotDone("too many requests to the PSP are under way".to_owned()));
         };
+        let started = Instant::now();
         let answer = match tokio::time::timeout(self.limits.timeout(), request()).await {
             Ok(answer) => answer,
             Err(_) => Err(PspError::Unknown("the PSP did not answer in time".to_owned())),
         };
-        let failed = matches!(answer, Err(PspError::NotDone(_) | PspError::Unknown(_)));
+        let failure = match &answer {
+            Err(PspError::NotDone(why) | PspError::Unknown(why)) => Some(why.as_str()),
+            _ => None,
+        };
+        let failed = failure.is_some();
+        self.recent().record(started, failure);
         if self.breaker().record(failed, &self.limits, Instant::now()) {
             tracing::warn!(psp = self.name, "the PSP keeps failing and is left alone for a moment");
         }

@@ -1,16 +1,17 @@
 //! The adapter to our sandbox PSP: its HTTP API and its webhooks, as its README tells them.
 
 use std::collections::HashMap;
+use std::future::ready;
 
 use api_payments::{CaptureId, DisputeId, PaymentId, RefundId};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_core::{Currency, Money, Time};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Notice, Offer, Psp, PspAnswer, PspError, signature};
+use super::{Collect, Detail, MethodKind, Notice, Offer, Psp, PspAnswer, PspError, Way, http, signature};
 use crate::config::{GuardConfig, MAX_EVENTS, SandboxConfig};
 use crate::error::Error;
 use crate::model::{CardSummary, DisputeState, Failure, Fee, MovementState, Payment, SeenDispute, SeenMovement, SeenStatus, Sighting, dispute_id};
@@ -27,6 +28,9 @@ const TEST_CARDS: &[(&str, &str)] = &[
     ("4000 0000 0000 0119", "succeeds, but the answer never arrives"),
 ];
 
+const BANKS: &[(&str, &str)] = &[("first", "First Sandbox Bank"), ("second", "Second Sandbox Bank")];
+const WALLETS: &[(&str, &str)] = &[("purse", "Sandbox Purse")];
+
 pub(crate) struct Sandbox {
     config: SandboxConfig,
     client: reqwest::Client,
@@ -34,19 +38,12 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     pub(crate) fn new(config: &SandboxConfig, limits: &GuardConfig) -> anyhow::Result<Self> {
-        let url = url::Url::parse(&config.url).map_err(|error| anyhow::anyhow!("services.payments.sandbox.url: {error}"))?;
-        anyhow::ensure!(matches!(url.scheme(), "http" | "https"), "services.payments.sandbox.url: must begin with http:// or https://");
         let mut config = config.clone();
-        config.url = config.url.trim_end_matches('/').to_owned();
+        config.url = http::base_url("sandbox.url", &config.url)?;
         if config.public_url.is_empty() {
             config.public_url.clone_from(&config.url);
         }
-        let client = reqwest::Client::builder()
-            .timeout(limits.timeout())
-            .pool_max_idle_per_host(limits.max_concurrent)
-            .tcp_nodelay(true)
-            .no_proxy()
-            .build()?;
+        let client = http::client(limits)?;
         Ok(Self { config, client })
     }
 
@@ -67,7 +64,7 @@ impl Psp for Sandbox {
             "reference": key,
             "amount_minor": payment.amount_minor,
             "currency": payment.currency.as_str(),
-            "token": payment.method_token,
+            "token": token_of(&payment.method_token),
             "return_url": payment.return_url,
             "description": payment.description,
             "save_method": payment.save_method,
@@ -75,32 +72,32 @@ impl Psp for Sandbox {
         self.post("/v1/payments", &key, &body)
     }
 
-    fn find(&self, payment: PaymentId) -> PspAnswer<'_> {
-        sighting(self.request(Method::GET, &format!("/v1/payments?idempotency_key={payment}"))).boxed()
+    fn find<'a>(&'a self, payment: &'a Payment) -> PspAnswer<'a> {
+        sighting(self.request(Method::GET, &format!("/v1/payments?idempotency_key={}", payment.id))).boxed()
     }
 
-    fn retrieve<'a>(&'a self, reference: &'a str) -> PspAnswer<'a> {
+    fn retrieve<'a>(&'a self, _payment: &'a Payment, reference: &'a str) -> PspAnswer<'a> {
         sighting(self.request(Method::GET, &format!("/v1/payments/{reference}"))).boxed()
     }
 
-    fn capture<'a>(&'a self, reference: &'a str, id: CaptureId, amount_minor: i64) -> PspAnswer<'a> {
+    fn capture<'a>(&'a self, _payment: &'a Payment, reference: &'a str, id: CaptureId, amount_minor: i64) -> PspAnswer<'a> {
         let key = id.to_string();
         self.post(&format!("/v1/payments/{reference}/capture"), &key, &json!({"reference": key, "amount_minor": amount_minor}))
     }
 
-    fn refund<'a>(&'a self, reference: &'a str, id: RefundId, amount_minor: i64) -> PspAnswer<'a> {
+    fn refund<'a>(&'a self, _payment: &'a Payment, reference: &'a str, id: RefundId, amount_minor: i64) -> PspAnswer<'a> {
         let key = id.to_string();
         self.post(&format!("/v1/payments/{reference}/refunds"), &key, &json!({"reference": key, "amount_minor": amount_minor}))
     }
 
-    fn cancel<'a>(&'a self, reference: &'a str) -> PspAnswer<'a> {
+    fn cancel<'a>(&'a self, _payment: &'a Payment, reference: &'a str) -> PspAnswer<'a> {
         sighting(self.request(Method::POST, &format!("/v1/payments/{reference}/cancel"))).boxed()
     }
 
     fn forget_method<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<(), PspError>> {
         let request = self.request(Method::DELETE, &format!("/v1/methods/{token}"));
         async move {
-            match answered(request).await {
+            match http::answered(request, refusal).await {
                 Ok(_) | Err(PspError::NotFound) => Ok(()),
                 Err(error) => Err(error),
             }
@@ -108,7 +105,7 @@ impl Psp for Sandbox {
         .boxed()
     }
 
-    fn answer_dispute<'a>(&'a self, reference: &'a str, dispute: &'a str, evidence: &'a str) -> PspAnswer<'a> {
+    fn answer_dispute<'a>(&'a self, _payment: &'a Payment, reference: &'a str, dispute: &'a str, evidence: &'a str) -> PspAnswer<'a> {
         let path = format!("/v1/payments/{reference}/disputes/{dispute}/evidence");
         sighting(self.request(Method::POST, &path).json(&json!({"evidence": evidence}))).boxed()
     }
@@ -116,18 +113,17 @@ impl Psp for Sandbox {
     fn report(&self, after: i64, limit: usize) -> BoxFuture<'_, Result<Vec<NewLine>, PspError>> {
         let request = self.request(Method::GET, &format!("/v1/report?after={after}&limit={limit}"));
         async move {
-            let body = answered(request).await?;
-            let report: Report = serde_json::from_slice(&body).map_err(|error| PspError::Unknown(format!("the report cannot be read: {error}")))?;
+            let report: Report = http::json(request, refusal).await?;
             report.lines.into_iter().map(ReportLine::reported).collect()
         }
         .boxed()
     }
 
-    fn verify(&self, headers: &HashMap<String, String>, body: &[u8], now: Time) -> Result<(), Error> {
-        signature::verify(&self.config.webhook_secret, headers, body, now)
+    fn verify<'a>(&'a self, headers: &'a HashMap<String, String>, body: &'a [u8], now: Time) -> BoxFuture<'a, Result<(), Error>> {
+        ready(signature::verify(signature::SANDBOX, &self.config.webhook_secret, headers, body, now)).boxed()
     }
 
-    fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Error> {
+    fn read(&self, _headers: &HashMap<String, String>, body: &[u8]) -> Result<Vec<Notice>, Error> {
         let delivery: Delivery = serde_json::from_slice(body).map_err(|error| Error::WebhookUnreadable(error.to_string()))?;
         if delivery.events.len() > MAX_EVENTS {
             return Err(Error::WebhookUnreadable(format!("it carries more than {MAX_EVENTS} events")));
@@ -135,49 +131,47 @@ impl Psp for Sandbox {
         let notice = |event: Event| {
             let payment = event.payment.reference.parse().ok();
             let sighting = event.payment.sighting().map_err(Error::WebhookUnreadable)?;
-            Ok(Notice { event_id: event.id, payment, sighting })
+            Ok(Notice { event_id: event.id, payment, reference: None, sighting: Some(sighting) })
         };
         delivery.events.into_iter().map(notice).collect()
     }
 
     fn offer(&self) -> Offer {
         let origin = url::Url::parse(&self.config.public_url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        let card = Collect::Form { tokenisation_url: format!("{}/v1/tokens", self.config.public_url), test_cards: TEST_CARDS };
+        let redirect = |kind, name, detail| Way { kind, name, collect: Collect::Redirect(detail), saves: false };
         Offer {
-            name: "Card (sandbox)".to_owned(),
-            tokenisation_url: format!("{}/v1/tokens", self.config.public_url),
             publishable_key: self.config.publishable_key.clone(),
-            origin,
-            test_cards: TEST_CARDS.to_vec(),
+            origins: vec![origin],
+            currencies: &[],
+            ways: vec![
+                Way { kind: MethodKind::Card, name: "Card (sandbox)", collect: card, saves: true },
+                redirect(MethodKind::Upi, "UPI (sandbox)", Detail::None),
+                redirect(MethodKind::NetBanking, "Net banking (sandbox)", Detail::OneOf("Bank", BANKS)),
+                redirect(MethodKind::Wallet, "Wallet (sandbox)", Detail::OneOf("Wallet", WALLETS)),
+            ],
         }
+    }
+}
+
+/// The sandbox's own token of a method that needs no form: its word without what was chosen with it.
+fn token_of(method: &str) -> &str {
+    match method.split(':').next() {
+        Some("upi") => "tok_upi",
+        Some("net_banking") => "tok_net_banking",
+        Some("wallet") => "tok_wallet",
+        _ => method,
     }
 }
 
 /// Sends a request whose answer is the record of a payment.
 async fn sighting(request: reqwest::RequestBuilder) -> Result<Sighting, PspError> {
-    let body = answered(request).await?;
-    let record: Record = serde_json::from_slice(&body).map_err(|error| PspError::Unknown(format!("the answer cannot be read: {error}")))?;
-    record.sighting().map_err(PspError::Unknown)
+    http::json::<Record>(request, refusal).await?.sighting().map_err(PspError::Unknown)
 }
 
-/// Sends a request and sorts what comes back by what it says about having been carried out.
-async fn answered(request: reqwest::RequestBuilder) -> Result<Vec<u8>, PspError> {
-    let answer = request.send().await.map_err(|error| {
-        // A connection that was never made carried nothing; everything else may have.
-        if error.is_connect() || error.is_builder() { PspError::NotDone(error.to_string()) } else { PspError::Unknown(error.to_string()) }
-    })?;
-    let status = answer.status();
-    let body = answer.bytes().await.map_err(|error| PspError::Unknown(error.to_string()))?.to_vec();
-    match status {
-        _ if status.is_success() => Ok(body),
-        StatusCode::NOT_FOUND => Err(PspError::NotFound),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(PspError::NotDone("the PSP does not accept our key".to_owned())),
-        StatusCode::TOO_MANY_REQUESTS => Err(PspError::NotDone("the PSP says that these are too many requests".to_owned())),
-        _ if status.is_client_error() => {
-            let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
-            Err(PspError::Refused(Failure { code: refusal.error.code, message: refusal.error.message }))
-        }
-        _ => Err(PspError::Unknown(format!("the PSP answered {status}"))),
-    }
+fn refusal(body: &[u8]) -> Failure {
+    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    Failure { code: refusal.error.code, message: refusal.error.message }
 }
 
 #[derive(Deserialize)]

@@ -93,10 +93,10 @@ pub(crate) async fn lock(db: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<
 pub(crate) async fn save(db: &mut PgConnection, payments: Vec<Payment>) -> Result<(), Error> {
     let columns = Columns::of(payments);
     sqlx::query(
-        "update payment set psp_reference = row.psp_reference, psp_version = row.psp_version, state = row.state, captured_minor = row.captured_minor,
+        "update payment set psp = row.psp, psp_reference = row.psp_reference, psp_version = row.psp_version, state = row.state, captured_minor = row.captured_minor,
              refunded_minor = row.refunded_minor, body = row.body, next_ask_at = row.next_ask_at, updated_at = row.updated_at
-         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::jsonb[], $8::timestamptz[], $9::timestamptz[])
-             as row (payment_id, psp_reference, psp_version, state, captured_minor, refunded_minor, body, next_ask_at, updated_at)
+         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::jsonb[], $8::timestamptz[], $9::timestamptz[], $10::text[])
+             as row (payment_id, psp_reference, psp_version, state, captured_minor, refunded_minor, body, next_ask_at, updated_at, psp)
          where payment.payment_id = row.payment_id",
     )
     .bind(columns.ids)
@@ -108,6 +108,7 @@ pub(crate) async fn save(db: &mut PgConnection, payments: Vec<Payment>) -> Resul
     .bind(columns.bodies)
     .bind(columns.next_asks)
     .bind(columns.updated)
+    .bind(columns.psps)
     .execute(db)
     .await?;
     Ok(())
@@ -128,6 +129,19 @@ pub(crate) async fn versions(db: &mut PgConnection, ids: &[Uuid]) -> Result<Hash
     let rows: Vec<(Uuid, i64)> =
         sqlx::query_as("select payment_id, psp_version from payment where payment_id = any($1)").bind(ids).fetch_all(db).await?;
     Ok(rows.into_iter().map(|(id, version)| (id.into(), version)).collect())
+}
+
+/// Payments by the name of a PSP and its own id of them.
+pub(crate) async fn by_reference(db: &mut PgConnection, wanted: &[(&str, String)]) -> Result<HashMap<(String, String), PaymentId>, Error> {
+    let rows: Vec<(String, String, Uuid)> = sqlx::query_as(
+        "select psp, psp_reference, payment_id from payment
+         where psp <> 'sandbox' and (psp, psp_reference) in (select * from unnest($1::text[], $2::text[]))",
+    )
+    .bind(wanted.iter().map(|(psp, _)| *psp).collect::<Vec<_>>())
+    .bind(wanted.iter().map(|(_, reference)| reference.as_str()).collect::<Vec<_>>())
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|(psp, reference, id)| ((psp, reference), id.into())).collect())
 }
 
 /// Payments whose PSP must be asked, the longest overdue first.

@@ -1,6 +1,11 @@
 //! The payments service on a real database, with the real sandbox PSP beside it, each reaching the other over HTTP only.
 
+pub(crate) mod localstripe;
+pub(crate) mod party;
+pub(crate) mod relay;
+
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api_fulfillment::{FulfillmentEvent, ShipmentDelivered, fulfillment_event};
@@ -8,9 +13,9 @@ use api_orders::{OrderId, SubOrderId};
 use api_payments::payments_client::PaymentsClient;
 use api_payments::{
     AuthorizeRequest, CaptureRequest, GetPaymentRequest, Payment, PaymentId, PaymentState, PaymentsEvent, ReceiveWebhookRequest, RefundRequest,
-    Split, SubOrderAmount, TrialBalanceRequest, payments_event,
+    ResolvePaymentRequest, Split, SubOrderAmount, TrialBalanceRequest, payments_event,
 };
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use kit_core::{Clock, Ids, TenantId, UserId};
@@ -24,8 +29,15 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::localstripe::Localstripe;
+use self::party::Party;
+use self::relay::{Faults, Relay};
+
 pub(crate) struct Stand {
     market: Market,
+    pub(crate) party: Party,
+    pub(crate) faults: Arc<Mutex<Faults>>,
+    pub(crate) localstripe: Option<Localstripe>,
     pub(crate) ids: Ids,
     pub(crate) psp: String,
     pub(crate) http: reqwest::Client,
@@ -48,11 +60,31 @@ impl Stand {
 
     /// With more lines of configuration for payments.
     pub(crate) async fn open_with(more: &str) -> Self {
+        Self::beside(Party::Sandbox, false, more).await
+    }
+
+    /// With another PSP than the sandbox, or the sandbox itself, behind a relay that fails on demand.
+    pub(crate) async fn of(party: Party, more: &str) -> Self {
+        Self::beside(party, true, more).await
+    }
+
+    async fn beside(party: Party, relayed: bool, more: &str) -> Self {
         let (hooks, psp) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
         let psp_url = format!("http://{}", psp.local_addr().unwrap());
-        let sections = format!(
-            "[payments]\nreconcile_every_ms = 200\nsandbox.url = \"{psp_url}\"\nbank.url = \"{psp_url}\"\nguard.timeout_ms = 700\nguard.failures_to_open = 1000\nguard.pause_ms = 5\n{more}"
-        );
+        let hooks_url = format!("http://{}", hooks.local_addr().unwrap());
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let localstripe = if party == Party::Stripe { Some(Localstripe::start().await) } else { None };
+        let upstream = match party {
+            Party::Sandbox => psp_url.clone(),
+            Party::Stripe => localstripe.as_ref().unwrap().url.clone(),
+            Party::Paypal | Party::Razorpay => format!("{psp_url}/{}", party.name()),
+        };
+        let url = if relayed { Relay::before(upstream, Arc::clone(&faults), party == Party::Stripe).await.url } else { upstream };
+        // A breaker of the test's own, or none: many tests fail on purpose.
+        let patience = if more.contains("guard.") { "" } else { "guard.failures_to_open = 1000\nguard.pause_ms = 5\n" };
+        let (timeout_ms, party_lines) = (if relayed { 3_000 } else { 700 }, party.configuration(&url, &psp_url));
+        let sections =
+            format!("[payments]\nreconcile_every_ms = 200\nbank.url = \"{psp_url}\"\nguard.timeout_ms = {timeout_ms}\n{patience}{party_lines}{more}");
         let market = kit_test::start_with(&[&service_payments::MODULE, &service_fulfillment::MODULE], &sections).await;
         let clock = market.clock.clone();
         let stop = CancellationToken::new();
@@ -60,7 +92,7 @@ impl Stand {
             public_url: psp_url.clone(),
             secret_key: "sk_sandbox".into(),
             publishable_key: "pk_sandbox".into(),
-            webhook_url: Some(format!("http://{}/hook", hooks.local_addr().unwrap())),
+            webhook_url: Some(format!("{hooks_url}/hook/sandbox")),
             webhook_secret: "whsec_sandbox".into(),
             return_origins: vec!["http://shop.example".into()],
             data_dir: market.data.path().join("sandbox"),
@@ -74,19 +106,35 @@ impl Stand {
             },
             clock: clock.clone(),
             fees: sandbox::Fees::default(),
-            bank: sandbox::BankSettings {
-                webhook_url: Some(format!("http://{}/bank-hook", hooks.local_addr().unwrap())),
-                ..sandbox::BankSettings::default()
+            bank: sandbox::BankSettings { webhook_url: Some(format!("{hooks_url}/hook/sandbox_bank")), ..sandbox::BankSettings::default() },
+            contracts: sandbox::ContractSettings {
+                paypal_webhook_url: Some(format!("{hooks_url}/hook/paypal")),
+                razorpay_webhook_url: Some(format!("{hooks_url}/hook/razorpay")),
+                ..sandbox::ContractSettings::default()
             },
         };
-        tokio::spawn(passing(clock, stop.clone()));
+        if let Some(localstripe) = &localstripe {
+            let hook = json!({"url": format!("{hooks_url}/hook/stripe"), "secret": "whsec_stripe"});
+            reqwest::Client::new().post(format!("{}/_config/webhooks/market", localstripe.url)).json(&hook).send().await.unwrap();
+        }
+        tokio::spawn(passing(clock.clone(), stop.clone()));
         tokio::spawn(sandbox::serve(sandbox, psp, stop.clone()));
-        let client = PaymentsClient::new(market.link("payments"));
-        let app =
-            axum::Router::new().route("/hook", axum::routing::post(hook)).route("/bank-hook", axum::routing::post(bank_hook)).with_state(client);
+        let hooked = Hooked { client: PaymentsClient::new(market.link("payments")), faults: Arc::clone(&faults), clock };
+        let app = axum::Router::new().route("/hook/{from}", axum::routing::post(hook)).with_state(hooked);
         tokio::spawn(async move { axum::serve(hooks, app).await });
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { ids: market.ids.clone(), market, psp: psp_url, http, stop }
+        Self { ids: market.ids.clone(), market, party, faults, localstripe, psp: psp_url, http, stop }
+    }
+
+    /// From now on.
+    pub(crate) fn fails(&self, faults: Faults) {
+        *self.faults.lock().unwrap() = faults;
+    }
+
+    /// Asks the PSP now, as an operator does.
+    pub(crate) async fn resolves(&self, payment_id: &str) {
+        let request = self.operator().request(ResolvePaymentRequest { payment_id: payment_id.to_owned() });
+        self.client().resolve_payment(request).await.unwrap();
     }
 
     pub(crate) async fn close(self) {
@@ -191,7 +239,7 @@ impl Stand {
     pub(crate) async fn has_told(&self, payment_id: &str, expected: &[&str]) {
         let mut told = Vec::new();
         // A reader of a log stays below the oldest running transaction, so the newest event may show a moment later.
-        for _ in 0..100 {
+        for _ in 0..500 {
             told = self.events(payment_id).await.iter().map(kind).collect();
             if told == expected {
                 return;
@@ -273,8 +321,25 @@ impl Stand {
 }
 
 pub(crate) fn part(sub_order_id: &str, minor: i64) -> SubOrderAmount {
+    part_in("EUR", sub_order_id, minor)
+}
+
+pub(crate) fn part_in(currency: &str, sub_order_id: &str, amount_minor: i64) -> SubOrderAmount {
     let _checked: SubOrderId = sub_order_id.parse().unwrap();
-    SubOrderAmount { sub_order_id: sub_order_id.to_owned(), amount: Some(eur(minor)), breakdown: None }
+    let amount = Money { amount_minor, currency: currency.to_owned() };
+    SubOrderAmount { sub_order_id: sub_order_id.to_owned(), amount: Some(amount), breakdown: None }
+}
+
+/// The same request in another currency.
+pub(crate) fn with_money_in(currency: &str, mut request: AuthorizeRequest) -> AuthorizeRequest {
+    let split = |split: &mut Split| {
+        [split.goods.take(), split.shipping.take(), split.tax.take()].map(|money| Some(Money { currency: currency.to_owned(), ..money? }))
+    };
+    for one in &mut request.splits {
+        [one.goods, one.shipping, one.tax] = split(one);
+    }
+    request.amount = request.amount.map(|money| Money { currency: currency.to_owned(), ..money });
+    request
 }
 
 pub(crate) fn reason(status: &tonic::Status) -> String {
@@ -308,21 +373,33 @@ async fn passing(clock: Clock, stop: CancellationToken) {
     }
 }
 
-async fn hook(client: State<Client>, headers: HeaderMap, content: Bytes) -> StatusCode {
-    received("sandbox", client, headers, content).await
+#[derive(Clone)]
+struct Hooked {
+    client: Client,
+    faults: Arc<Mutex<Faults>>,
+    clock: Clock,
 }
 
-async fn bank_hook(client: State<Client>, headers: HeaderMap, content: Bytes) -> StatusCode {
-    received("sandbox_bank", client, headers, content).await
-}
-
-/// What the REST edge does with a webhook: its body and headers, as they came.
-async fn received(from: &str, State(mut client): State<Client>, headers: HeaderMap, content: Bytes) -> StatusCode {
-    let headers: HashMap<String, String> =
-        headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
-    let request = ReceiveWebhookRequest { psp: from.into(), content, content_type: "application/json".into(), headers };
-    match client.receive_webhook(Ctx::anonymous("hook").request(request)).await {
-        Ok(_) => StatusCode::OK,
-        Err(_) => StatusCode::BAD_REQUEST,
+/// What the REST edge does with a webhook: its body and headers, as they came; unless webhooks are to fail.
+async fn hook(State(hooked): State<Hooked>, Path(from): Path<String>, headers: HeaderMap, content: Bytes) -> StatusCode {
+    let faults = *hooked.faults.lock().unwrap();
+    if faults.webhooks_lost {
+        return StatusCode::OK;
     }
+    let mut headers: HashMap<String, String> =
+        headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
+    if let Some(signature) = headers.get_mut("stripe-signature") {
+        // localstripe signs with the time of the day, and the market under test has its own.
+        let signed_at = signature.split(['=', ',']).nth(1).unwrap().parse().unwrap();
+        assert_eq!(*signature, sandbox::sign("whsec_stripe", signed_at, &content), "localstripe's own signature");
+        *signature = sandbox::sign("whsec_stripe", hooked.clock.now().timestamp(), &content);
+    }
+    let mut told = StatusCode::OK;
+    for _ in 0..if faults.webhooks_tripled { 3 } else { 1 } {
+        let request =
+            ReceiveWebhookRequest { psp: from.clone(), content: content.clone(), content_type: "application/json".into(), headers: headers.clone() };
+        let taken = hooked.client.clone().receive_webhook(Ctx::anonymous("hook").request(request)).await;
+        told = if taken.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    }
+    told
 }
