@@ -102,6 +102,8 @@ impl Stand {
                 delay: Duration::from_millis(300),
                 webhook_delay: Duration::from_millis(800),
                 retry: Duration::from_millis(100),
+                // Longer than any test lets pass: a dispute opened early must not be lost meanwhile.
+                evidence: Duration::from_secs(90 * 24 * 60 * 60),
                 ..sandbox::Timings::default()
             },
             clock: clock.clone(),
