@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::open_loop;
-use crate::http::{Caller, Http, text};
+use crate::http::{Caller, Http};
 use crate::report::Report;
 use crate::{BenchArgs, market};
 
@@ -16,10 +16,8 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 pub(super) async fn run(args: &BenchArgs, http: &Http) -> anyhow::Result<Report> {
     let seller = Arc::new(market::seller(http, 1).await?);
     let tenant = seller.tenant.clone().unwrap_or_default();
-    let page = http.get(&format!("/v1/search?limit=100&tenant_id={tenant}"), &Caller::default()).await?;
-    let hits = page.pointer("/hits").and_then(Value::as_array).cloned().unwrap_or_default();
     let targets: Vec<(String, String)> =
-        hits.iter().map(|hit| Ok((text(hit, "/product_id")?, text(hit, "/variant_id")?))).collect::<anyhow::Result<_>>()?;
+        market::sellables_of(http, &tenant).await?.into_iter().map(|sellable| (sellable.product_id, sellable.variant_id)).collect();
     anyhow::ensure!(!targets.is_empty(), "the demo seller has no listed product");
     let targets = Arc::new(targets);
     let what = format!("stock set by the seller until its listing shows it, {} products", targets.len());
