@@ -41,20 +41,29 @@ impl Drop for Localstripe {
     }
 }
 
+/// Tests run at once; one of them installs.
+static INSTALLING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+/// Installed beside the test's other temporary things when it is not there yet.
+fn installed() -> std::path::PathBuf {
+    let home = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("localstripe-{VERSION}"));
+    let _alone = INSTALLING.lock().unwrap();
+    if !home.join("ready").exists() {
+        let run = |program: &std::path::Path, arguments: &[&str]| {
+            let done = Command::new(program).args(arguments).output();
+            let done = done.unwrap_or_else(|error| panic!("{}: {error}; python3 with venv is needed", program.display()));
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        };
+        run(std::path::Path::new("python3"), &["-m", "venv", home.to_str().unwrap()]);
+        run(&home.join("bin/pip"), &["install", "--quiet", &format!("localstripe=={VERSION}")]);
+        std::fs::write(home.join("ready"), "").unwrap();
+    }
+    home
+}
+
 impl Localstripe {
-    /// Installed beside the test's other temporary things when it is not there yet.
     pub(crate) async fn start() -> Self {
-        let home = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("localstripe-{VERSION}"));
-        if !home.join("ready").exists() {
-            let run = |program: &std::path::Path, arguments: &[&str]| {
-                let done = Command::new(program).args(arguments).output();
-                let done = done.unwrap_or_else(|error| panic!("{}: {error}; python3 with venv is needed", program.display()));
-                assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-            };
-            run(std::path::Path::new("python3"), &["-m", "venv", home.to_str().unwrap()]);
-            run(&home.join("bin/pip"), &["install", "--quiet", &format!("localstripe=={VERSION}")]);
-            std::fs::write(home.join("ready"), "").unwrap();
-        }
+        let home = installed();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(home.join("bin/python"));
         let command = command.args(["-c", SERVE, &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
