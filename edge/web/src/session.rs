@@ -32,6 +32,7 @@ const THEME: &str = "mh_theme";
 const FLASH: &str = "mh_flash";
 const CART: &str = "mh_cart";
 const TENANT: &str = "mh_tenant";
+const SHIPS_TO: &str = "mh_ships_to";
 const VISITOR: &str = "mh_visitor";
 
 /// The visitor, as handlers take it: `here: Here`, used like a `Visit`.
@@ -153,6 +154,7 @@ async fn arrive(site: &Site, parts: &Parts) -> (Visit, Vec<HeaderValue>) {
         visitor: cookies.get(&site.cookie(VISITOR)).to_owned(),
         theme: Theme::parse(cookies.get(&site.cookie(THEME))),
         cart_count: if ctx.user().is_some() { cookies.get(&site.cookie(CART)).parse().unwrap_or(0) } else { 0 },
+        ships_to: country_of(cookies.get(&site.cookie(SHIPS_TO))),
         path: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
         flash: flash_of(cookies.get(&site.cookie(FLASH))),
         categories,
@@ -161,6 +163,11 @@ async fn arrive(site: &Site, parts: &Parts) -> (Visit, Vec<HeaderValue>) {
         ctx,
     };
     (visit, new_cookies)
+}
+
+/// Two capital letters; anything else is no country.
+fn country_of(text: &str) -> String {
+    if text.len() == 2 && text.bytes().all(|letter| letter.is_ascii_uppercase()) { text.to_owned() } else { String::new() }
 }
 
 fn address(parts: &Parts) -> Option<IpAddr> {
@@ -219,6 +226,10 @@ impl Site {
 
     pub(crate) fn cart_cookie(&self, count: u32) -> HeaderValue {
         self.keep(CART, &count.to_string())
+    }
+
+    pub(crate) fn ships_to_cookie(&self, country: &str) -> HeaderValue {
+        self.keep(SHIPS_TO, &country_of(country))
     }
 
     pub(crate) fn tenant_cookie(&self, tenant_id: &str) -> HeaderValue {

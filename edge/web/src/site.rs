@@ -20,7 +20,7 @@ use api_tenants::tenants_client::TenantsClient;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt};
-use kit_core::{Clock, Ids};
+use kit_core::{Clock, Currency, Ids};
 use kit_rpc::{Ctx, Link, Links};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,8 @@ pub struct Settings {
     pub public_url: String,
     /// Days that a session cookie is kept; the session itself ends when identity says so.
     pub session_days: u32,
+    /// The currency in which buyers filter by price.
+    pub currency: Currency,
     /// The largest form a page takes, in bytes; files go up to `max_upload_bytes`.
     pub max_form_bytes: usize,
     pub max_upload_bytes: usize,
@@ -43,7 +45,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { public_url: "http://127.0.0.1:8080".to_owned(), session_days: 60, max_form_bytes: 256 * 1024, max_upload_bytes: 200 * 1024 * 1024 }
+        Self {
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            session_days: 60,
+            currency: Currency::USD,
+            max_form_bytes: 256 * 1024,
+            max_upload_bytes: 200 * 1024 * 1024,
+        }
     }
 }
 

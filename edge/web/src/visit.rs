@@ -71,6 +71,8 @@ pub(crate) struct Visit {
     pub(crate) visitor: String,
     pub(crate) theme: Theme,
     pub(crate) cart_count: u32,
+    /// The country the cart's shipping is estimated for: two letters, or empty.
+    pub(crate) ships_to: String,
     /// Path and query, to come back to.
     pub(crate) path: String,
     pub(crate) flash: Option<Flash>,
@@ -125,6 +127,7 @@ pub(crate) mod sample {
             visitor: String::new(),
             theme: Theme::System,
             cart_count: 0,
+            ships_to: String::new(),
             path: "/".to_owned(),
             flash: None,
             categories: Arc::new(categories.collect()),

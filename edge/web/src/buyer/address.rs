@@ -41,8 +41,6 @@ pub(crate) fn fill(form: Form, prefix: &str, address: &Address) -> Form {
 /// The fields, for one country's customs as far as the form can know them; the service checks by the country's rules.
 pub(crate) fn fields(form: &Form, prefix: &str, countries: &[Country]) -> Markup {
     let name = |field: &str| format!("{prefix}{field}");
-    let choices = countries.iter().map(|country| (country.code.as_str(), country.name.as_str()));
-    let country = name("country");
     html! {
         div.columns {
             (Input::text(&name("name"), "Full name").autocomplete("shipping name").max_len(100).show(form))
@@ -51,11 +49,7 @@ pub(crate) fn fields(form: &Form, prefix: &str, countries: &[Country]) -> Markup
             (Input::text(&name("postal_code"), "Postal code").autocomplete("shipping postal-code").max_len(20).optional().class("third").show(form))
             (Input::text(&name("city"), "City").autocomplete("shipping address-level2").max_len(100).class("two-thirds").show(form))
             (Input::text(&name("subdivision"), "State or province").autocomplete("shipping address-level1").max_len(100).optional().class("half").hint("By its local code where there is one, as in CA.").show(form))
-            @if countries.is_empty() {
-                (Input::text(&country, "Country code").autocomplete("shipping country").max_len(2).class("half").hint("Two letters, as in US.").show(form))
-            } @else {
-                (Input::select(&country, "Country", choices).autocomplete("shipping country").class("half").show(form))
-            }
+            (Input::country(&name("country"), "Country", countries).autocomplete("shipping country").class("half").show(form))
             (Input::text(&name("phone"), "Phone").kind("tel").autocomplete("shipping tel").max_len(30).optional().hint("Only for the carrier, if it has a question.").show(form))
         }
     }

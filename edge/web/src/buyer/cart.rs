@@ -2,6 +2,7 @@
 
 use api_analytics::BehaviourKind;
 use api_cart::{AddItemRequest, CartContents, CartLine, GetCartRequest, NoticeKind, RemoveItemRequest, SellerGroup, UpdateItemRequest};
+use api_identity::Country;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, HeaderValue};
@@ -10,22 +11,27 @@ use maud::{Markup, html};
 use serde_json::json;
 
 use crate::behaviour;
+use crate::buyer::account::countries;
 use crate::buyer::shelves;
 use crate::failure::{Failure, Page};
 use crate::session::{Here, Posted, with_cookies};
 use crate::site::Web;
+use crate::ui::form::{Form, Input};
 use crate::ui::{self, Head, Tone, amount, form, icon, show};
 use crate::visit::Visit;
 
 pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
     // A visitor without an identity has no cart yet; reading must not make one.
     if here.ctx.user().is_none() {
-        return Ok(view(&here, &CartContents::default()).into_response());
+        return Ok(view(&here, &CartContents::default(), &[]).into_response());
     }
-    let cart = site.cart.clone().get_cart(here.ctx.request(GetCartRequest { country: String::new() })).await?.into_inner().cart.unwrap_or_default();
+    let mut of_cart = site.cart.clone();
+    let (cart, countries) =
+        tokio::join!(of_cart.get_cart(here.ctx.request(GetCartRequest { country: here.ships_to.clone() })), countries(&site, &here));
+    let cart = cart?.into_inner().cart.unwrap_or_default();
     let cookie = (cart.item_count != here.cart_count).then(|| site.cart_cookie(cart.item_count));
     let visit = Visit { cart_count: cart.item_count, ..(*here.0).clone() };
-    Ok(with_cookies(view(&visit, &cart).into_response(), cookie))
+    Ok(with_cookies(view(&visit, &cart, &countries).into_response(), cookie))
 }
 
 pub(crate) async fn add(State(site): State<Web>, here: Here, headers: HeaderMap, Posted(form): Posted) -> Page {
@@ -79,12 +85,17 @@ pub(crate) async fn update(State(site): State<Web>, here: Here, Path(variant_id)
     }
 }
 
+/// Where to: the cart tells what shipping there costs, before any address is given.
+pub(crate) async fn ship_to(State(site): State<Web>, _: Here, Posted(form): Posted) -> Page {
+    Ok(with_cookies(Redirect::to("/cart").into_response(), [site.ships_to_cookie(form.get("country"))]))
+}
+
 pub(crate) async fn remove(State(site): State<Web>, here: Here, Path(variant_id): Path<String>, Posted(_): Posted) -> Page {
     let answer = site.cart.clone().remove_item(here.ctx.request(RemoveItemRequest { variant_id })).await?.into_inner();
     Ok(with_cookies(Redirect::to("/cart").into_response(), [site.cart_cookie(answer.item_count)]))
 }
 
-pub(crate) fn view(visit: &Visit, cart: &CartContents) -> Markup {
+pub(crate) fn view(visit: &Visit, cart: &CartContents, countries: &[Country]) -> Markup {
     let head = Head { title: "Cart", tab: "cart", ..Head::default() };
     if cart.groups.is_empty() {
         let body = html! {
@@ -110,7 +121,7 @@ pub(crate) fn view(visit: &Visit, cart: &CartContents) -> Markup {
             }
             div.with-aside {
                 div.stack.loose { @for group in &cart.groups { (group_view(visit, group)) } }
-                aside { (summary(cart)) }
+                aside.stack { (summary(cart)) (ships_to(visit, countries)) }
             }
             (shelves::later("cart"))
         },
@@ -178,6 +189,17 @@ fn line_view(visit: &Visit, line: &CartLine) -> Markup {
     }
 }
 
+fn ships_to(visit: &Visit, countries: &[Country]) -> Markup {
+    let form = Form::default().with("country", visit.ships_to.clone());
+    html! {
+        form.card.stack.tight method="post" action="/cart/ships-to" data-autosubmit {
+            (form::csrf(visit))
+            (Input::country("country", "Shipping to", countries).optional().hint("To see what shipping costs before you check out.").show(&form))
+            button.btn.quiet.small.no-js type="submit" { "Estimate" }
+        }
+    }
+}
+
 fn summary(cart: &CartContents) -> Markup {
     html! {
         section.card.stack {
@@ -210,14 +232,14 @@ fn summary(cart: &CartContents) -> Markup {
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
-    use crate::buyer::sample::cart;
+    use crate::buyer::sample::{cart, countries};
     use crate::visit::sample;
     let mut troubled = cart();
     troubled.ready_for_checkout = false;
     troubled.groups[0].lines[0].notices = vec![api_cart::Notice { kind: NoticeKind::Unavailable.into(), message: "Out of stock".to_owned() }];
     vec![
-        ("cart", view(&sample::buyer(), &cart())),
-        ("cart-troubled", view(&sample::buyer(), &troubled)),
-        ("cart-empty", view(&sample::nobody(), &CartContents::default())),
+        ("cart", view(&Visit { ships_to: "US".to_owned(), ..sample::buyer() }, &cart(), &countries())),
+        ("cart-troubled", view(&sample::buyer(), &troubled, &countries())),
+        ("cart-empty", view(&sample::nobody(), &CartContents::default(), &[])),
     ]
 }

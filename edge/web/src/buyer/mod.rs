@@ -59,6 +59,7 @@ fn browse() -> Router<Web> {
 fn buy() -> Router<Web> {
     Router::new()
         .route("/cart", get(cart::show))
+        .route("/cart/ships-to", post(cart::ship_to))
         .route("/cart/items", post(cart::add))
         .route("/cart/items/{variant_id}", post(cart::update))
         .route("/cart/items/{variant_id}/remove", post(cart::remove))

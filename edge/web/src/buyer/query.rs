@@ -95,8 +95,9 @@ impl Query {
         self.brands.len() + self.sellers.len() + self.attributes.len() + single + usize::from(self.available)
     }
 
-    pub(crate) fn request(&self) -> SearchRequest {
-        let minor = |text: &str| Money::parse_decimal(text, Currency::USD).ok().map(|money| money.minor).filter(|minor| *minor >= 0);
+    /// `currency`: of the amounts.
+    pub(crate) fn request(&self, currency: Currency) -> SearchRequest {
+        let minor = |text: &str| Money::parse_decimal(text, currency).ok().map(|money| money.minor).filter(|minor| *minor >= 0);
         let sort = match self.sort.as_str() {
             "price_asc" => SortOrder::PriceAsc,
             "price_desc" => SortOrder::PriceDesc,
@@ -116,6 +117,7 @@ impl Query {
             limit: PAGE,
             cursor: self.cursor.clone(),
             facets: true,
+            currency: currency.to_string(),
             ..SearchRequest::default()
         }
     }
@@ -131,7 +133,7 @@ mod tests {
         let query = Query::parse("/search", Some(raw));
         assert_eq!(query.href(), format!("/search?{raw}"));
         assert_eq!(query.brands, ["B&O", "Sony"]);
-        assert_eq!(query.request().price_min_minor, Some(1000));
+        assert_eq!(query.request(Currency::USD).price_min_minor, Some(1000));
         assert!(query.filtered());
         assert_eq!(query.without_filters(), "/search?q=wireless+headphones");
         assert_eq!(
@@ -143,7 +145,7 @@ mod tests {
     #[test]
     fn nonsense_in_an_address_is_no_error() {
         let query = Query::parse("/search", Some("min=abc&sort=up&x=1&q="));
-        assert_eq!(query.request().price_min_minor, None);
-        assert_eq!(query.request().sort(), SortOrder::Unspecified);
+        assert_eq!(query.request(Currency::USD).price_min_minor, None);
+        assert_eq!(query.request(Currency::USD).sort(), SortOrder::Unspecified);
     }
 }

@@ -12,6 +12,8 @@ const FACET_VALUES: usize = 40;
 
 pub(crate) struct Results {
     pub(crate) query: Query,
+    /// Of prices that are filtered by.
+    pub(crate) currency: Currency,
     pub(crate) found: SearchResponse,
     /// Facets left out because the page itself says them: "seller" on a store page.
     pub(crate) hidden: &'static [&'static str],
@@ -33,7 +35,7 @@ pub(crate) fn view(results: &Results) -> Markup {
                 div.filters aria-label="Filters" role="group" {
                     h2.sr { "Filters" }
                     @for facet in found.facets.iter().filter(|facet| !results.hidden.contains(&facet.field.as_str())) { (facet_view(query, facet)) }
-                    (price_view(query, found))
+                    (price_view(query, found, results.currency))
                     button.btn.outline.small.mt2.no-js type="submit" { "Apply" }
                 }
             }
@@ -73,6 +75,7 @@ fn bar(results: &Results) -> Markup {
 /// Each filter that is on, as a link that takes it off.
 fn chips(results: &Results) -> Markup {
     let query = &results.query;
+    let sign = show::symbol(results.currency);
     if !query.filtered() && results.found.understood.is_empty() {
         return Markup::default();
     }
@@ -82,7 +85,7 @@ fn chips(results: &Results) -> Markup {
     };
     let mut chips: Vec<(String, String)> = Vec::new();
     for understood in &results.found.understood {
-        chips.push((understood_label(understood), query.changed(|query| query.words = without(&query.words, &understood.words))));
+        chips.push((understood_label(understood, results.currency), query.changed(|query| query.words = without(&query.words, &understood.words))));
     }
     for brand in &query.brands {
         chips.push((brand.clone(), query.changed(|query| query.brands.retain(|other| other != brand))));
@@ -98,10 +101,10 @@ fn chips(results: &Results) -> Markup {
         chips.push((label_of("category", &query.category), query.changed(|query| query.category.clear())));
     }
     if !query.min.is_empty() {
-        chips.push((format!("From ${}", query.min), query.changed(|query| query.min.clear())));
+        chips.push((format!("From {sign}{}", query.min), query.changed(|query| query.min.clear())));
     }
     if !query.max.is_empty() {
-        chips.push((format!("Up to ${}", query.max), query.changed(|query| query.max.clear())));
+        chips.push((format!("Up to {sign}{}", query.max), query.changed(|query| query.max.clear())));
     }
     if query.available {
         chips.push(("In stock".to_owned(), query.changed(|query| query.available = false)));
@@ -120,8 +123,8 @@ fn value_of(attribute: &str) -> &str {
 }
 
 /// A limit that was said among the words.
-fn understood_label(understood: &Understood) -> String {
-    let shown = |minor: i64| show::money(Money::new(minor, Currency::USD)).trim_end_matches(".00").to_owned();
+fn understood_label(understood: &Understood, currency: Currency) -> String {
+    let shown = |minor: i64| show::money(Money::new(minor, currency)).trim_end_matches(".00").to_owned();
     match (understood.price_min_minor, understood.price_max_minor) {
         (Some(low), Some(high)) => format!("{} – {}", shown(low), shown(high)),
         (None, Some(high)) => format!("Up to {}", shown(high)),
@@ -250,24 +253,25 @@ fn boxes(facet: &Facet, name: &str, open: bool, filter: impl Fn(&FacetValue) -> 
     }
 }
 
-fn price_view(query: &Query, found: &SearchResponse) -> Markup {
+fn price_view(query: &Query, found: &SearchResponse, currency: Currency) -> Markup {
     let buckets = found.facets.iter().find(|facet| facet.field == "price").map_or(&[][..], |facet| facet.values.as_slice());
+    let sign = show::symbol(currency);
     html! {
         details.fold open {
             summary { "Price" }
             div.price-range {
-                label.sr for="price-min" { "Lowest price in dollars" }
-                input.input #price-min name="min" value=(query.min) inputmode="decimal" placeholder="$ min" autocomplete="off";
+                label.sr for="price-min" { "Lowest price in " (currency) }
+                input.input #price-min name="min" value=(query.min) inputmode="decimal" placeholder={ (sign) " min" } autocomplete="off";
                 span.hush aria-hidden="true" { "–" }
-                label.sr for="price-max" { "Highest price in dollars" }
-                input.input #price-max name="max" value=(query.max) inputmode="decimal" placeholder="$ max" autocomplete="off";
+                label.sr for="price-max" { "Highest price in " (currency) }
+                input.input #price-max name="max" value=(query.max) inputmode="decimal" placeholder={ (sign) " max" } autocomplete="off";
             }
             @if !buckets.is_empty() {
                 @let most = buckets.iter().map(|bucket| bucket.count).max().unwrap_or(1).max(1);
                 div.options.histogram {
                     @for bucket in buckets.iter().filter(|bucket| bucket.count > 0) {
-                        a href=(bucket_link(query, bucket)) aria-current=[bucket.selected.then_some("true")] {
-                            span { (bucket_label(bucket)) }
+                        a href=(bucket_link(query, bucket, currency)) aria-current=[bucket.selected.then_some("true")] {
+                            span { (bucket_label(bucket, currency)) }
                             meter min="0" max=(most) value=(bucket.count) aria-hidden="true" {}
                             span.tally { (show::count(bucket.count)) }
                         }
@@ -278,8 +282,8 @@ fn price_view(query: &Query, found: &SearchResponse) -> Markup {
     }
 }
 
-fn bucket_link(query: &Query, bucket: &FacetValue) -> String {
-    let text = |minor: i64| if minor > 0 { Money::new(minor, Currency::USD).decimal() } else { String::new() };
+fn bucket_link(query: &Query, bucket: &FacetValue, currency: Currency) -> String {
+    let text = |minor: i64| if minor > 0 { Money::new(minor, currency).decimal() } else { String::new() };
     query.changed(|query| {
         query.min = text(bucket.from_minor);
         query.max = text(bucket.to_minor);
@@ -287,8 +291,8 @@ fn bucket_link(query: &Query, bucket: &FacetValue) -> String {
 }
 
 /// "Under $25", "$25 – $100", "$100 and over".
-fn bucket_label(bucket: &FacetValue) -> String {
-    let shown = |minor: i64| show::money(Money::new(minor, Currency::USD)).trim_end_matches(".00").to_owned();
+fn bucket_label(bucket: &FacetValue, currency: Currency) -> String {
+    let shown = |minor: i64| show::money(Money::new(minor, currency)).trim_end_matches(".00").to_owned();
     match (bucket.from_minor, bucket.to_minor) {
         (from, 0) => format!("{} and over", shown(from)),
         (0, to) => format!("Under {}", shown(to)),
@@ -309,10 +313,10 @@ mod tests {
     #[test]
     fn a_limit_is_told_in_its_own_words() {
         let price = |price_min_minor, price_max_minor| Understood { price_min_minor, price_max_minor, ..Understood::default() };
-        assert_eq!(understood_label(&price(None, Some(5_000))), "Up to $50");
-        assert_eq!(understood_label(&price(Some(1_050), Some(2_000))), "$10.50 – $20");
-        assert_eq!(understood_label(&Understood { brand: "Sony".to_owned(), ..Understood::default() }), "Sony");
-        assert_eq!(understood_label(&Understood { attribute: "color=Red".to_owned(), ..Understood::default() }), "Red");
-        assert_eq!(understood_label(&Understood { available_only: true, ..Understood::default() }), "In stock");
+        assert_eq!(understood_label(&price(None, Some(5_000)), Currency::USD), "Up to $50");
+        assert_eq!(understood_label(&price(Some(1_050), Some(2_000)), Currency::USD), "$10.50 – $20");
+        assert_eq!(understood_label(&Understood { brand: "Sony".to_owned(), ..Understood::default() }, Currency::USD), "Sony");
+        assert_eq!(understood_label(&Understood { attribute: "color=Red".to_owned(), ..Understood::default() }, Currency::USD), "Red");
+        assert_eq!(understood_label(&Understood { available_only: true, ..Understood::default() }, Currency::USD), "In stock");
     }
 }

@@ -17,9 +17,9 @@ use crate::visit::Visit;
 
 pub(crate) async fn show(State(site): State<Web>, here: Here, RawQuery(raw): RawQuery) -> Page {
     let query = Query::parse("/search", raw.as_deref());
-    let found = site.search.clone().search(here.ctx.request(query.request())).await?.into_inner();
+    let found = site.search.clone().search(here.ctx.request(query.request(site.settings.currency))).await?.into_inner();
     site.note(&here, behaviour::searched(&query.words));
-    Ok(view(&here, &Results { query, found, hidden: &[] }).into_response())
+    Ok(view(&here, &Results { query, currency: site.settings.currency, found, hidden: &[] }).into_response())
 }
 
 pub(crate) fn view(visit: &Visit, results: &Results) -> Markup {
@@ -39,7 +39,7 @@ pub(crate) struct CategoryPage {
 
 pub(crate) async fn show_category(State(site): State<Web>, here: Here, Path(id): Path<String>, RawQuery(raw): RawQuery) -> Page {
     let query = Query::parse(&format!("/c/{id}"), raw.as_deref());
-    let mut request = query.request();
+    let mut request = query.request(site.settings.currency);
     request.category_id.clone_from(&id);
     let (mut search, mut catalog, mut catalog_too) = (site.search.clone(), site.catalog.clone(), site.catalog.clone());
     let (found, category, children) = tokio::join!(
@@ -49,7 +49,12 @@ pub(crate) async fn show_category(State(site): State<Web>, here: Here, Path(id):
     );
     let category = category?.into_inner();
     let children = children?.into_inner().categories;
-    let results = Results { query, found: found?.into_inner(), hidden: if children.is_empty() { &["category"] } else { &[] } };
+    let results = Results {
+        query,
+        currency: site.settings.currency,
+        found: found?.into_inner(),
+        hidden: if children.is_empty() { &["category"] } else { &[] },
+    };
     let page = CategoryPage { category: category.category.unwrap_or_default(), ancestors: category.ancestors, children, results };
     Ok(view_category(&here, &page).into_response())
 }
@@ -121,6 +126,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::buyer::sample::{facets, hits};
     use crate::visit::sample;
     use api_search::{SearchResponse, Understood};
+    use kit_core::Currency;
     let query = |raw: &str| Query::parse("/search", Some(raw));
     let found = |hits: Vec<api_search::Hit>| SearchResponse {
         total: u64::try_from(hits.len()).unwrap() * 37,
@@ -146,22 +152,44 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         category: category("cat_00000000000000000000000000000099", "Headphones"),
         ancestors: vec![category(&top, "Electronics"), category("cat_00000000000000000000000000000098", "Audio")],
         children: vec![category("cat_00000000000000000000000000000097", "Over-ear"), category("cat_00000000000000000000000000000096", "In-ear")],
-        results: Results { query: Query::parse("/c/cat_00000000000000000000000000000099", None), found: found(hits()), hidden: &[] },
+        results: Results {
+            query: Query::parse("/c/cat_00000000000000000000000000000099", None),
+            currency: Currency::USD,
+            found: found(hits()),
+            hidden: &[],
+        },
     };
     vec![
         (
             "search",
             view(
                 &sample::nobody(),
-                &Results { query: query("q=wireless+headphones&brand=Sony&min=20&available=true"), found: found(hits()), hidden: &[] },
+                &Results {
+                    query: query("q=wireless+headphones&brand=Sony&min=20&available=true"),
+                    currency: Currency::USD,
+                    found: found(hits()),
+                    hidden: &[],
+                },
             ),
         ),
         (
             "search-limited",
-            view(&sample::nobody(), &Results { query: query("q=red+headphones+from+sony+under+%2450++in+stock"), found: limited, hidden: &[] }),
+            view(
+                &sample::nobody(),
+                &Results { query: query("q=red+headphones+from+sony+under+%2450++in+stock"), currency: Currency::USD, found: limited, hidden: &[] },
+            ),
         ),
-        ("search-relaxed", view(&sample::buyer(), &Results { query: query("q=purple+kensingtn+lock"), found: relaxed, hidden: &[] })),
-        ("search-empty", view(&sample::nobody(), &Results { query: query("q=zzzz&brand=Sony"), found: SearchResponse::default(), hidden: &[] })),
+        (
+            "search-relaxed",
+            view(&sample::buyer(), &Results { query: query("q=purple+kensingtn+lock"), currency: Currency::USD, found: relaxed, hidden: &[] }),
+        ),
+        (
+            "search-empty",
+            view(
+                &sample::nobody(),
+                &Results { query: query("q=zzzz&brand=Sony"), currency: Currency::USD, found: SearchResponse::default(), hidden: &[] },
+            ),
+        ),
         ("category", view_category(&sample::nobody(), &in_category)),
     ]
 }

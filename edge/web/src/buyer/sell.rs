@@ -132,7 +132,6 @@ pub(crate) async fn apply(State(site): State<Web>, here: Here, Posted(form): Pos
 
 pub(crate) fn view_apply(visit: &Visit, form: &Form, countries: &[Country]) -> Markup {
     let head = Head { title: "Apply for a shop", tab: "account", ..Head::default() };
-    let country_choices = countries.iter().map(|country| (country.code.as_str(), country.name.as_str()));
     let fields = html! {
         div.stack.loose {
             (form.summary())
@@ -142,8 +141,7 @@ pub(crate) fn view_apply(visit: &Visit, form: &Form, countries: &[Country]) -> M
                 (Input::text("slug", "Word in the address").max_len(63).optional().hint("As in /s/annas-mugs. Made from the name when left empty.").show(form))
                 (Input::area("description", "What buyers read about it").max_len(5000).optional().show(form))
                 div.columns {
-                    @if countries.is_empty() { (Input::text("country", "Ships from (country code)").max_len(2).class("half").show(form)) }
-                    @else { (Input::select("country", "Ships from", country_choices).class("half").show(form)) }
+                    (Input::country("country", "Ships from", countries).class("half").show(form))
                     (Input::text("currency", "Currency of your prices").max_len(3).class("half").hint("ISO code, as in USD or EUR.").show(form))
                 }
             }

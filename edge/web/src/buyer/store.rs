@@ -23,10 +23,10 @@ pub(crate) struct StorePage {
 pub(crate) async fn show(State(site): State<Web>, here: Here, Path(slug): Path<String>, RawQuery(raw): RawQuery) -> Page {
     let query = Query::parse(&format!("/s/{slug}"), raw.as_deref());
     let open = site.tenants.clone().get_store(here.ctx.request(GetStoreRequest { slug })).await?.into_inner().store.ok_or_else(Failure::not_found)?;
-    let mut request = query.request();
+    let mut request = query.request(site.settings.currency);
     request.tenant_id.clone_from(&open.tenant_id);
     let found = site.search.clone().search(here.ctx.request(request)).await?.into_inner();
-    Ok(view(&here, &StorePage { open, results: Results { query, found, hidden: &["seller"] } }).into_response())
+    Ok(view(&here, &StorePage { open, results: Results { query, currency: site.settings.currency, found, hidden: &["seller"] } }).into_response())
 }
 
 pub(crate) fn view(visit: &Visit, page: &StorePage) -> Markup {
@@ -117,7 +117,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         store.holiday = true;
         store.country = "GB".to_owned();
     }
-    let results = |found| Results { query: Query::parse("/s/desk-co", None), found, hidden: &["seller"] };
+    let results = |found| Results { query: Query::parse("/s/desk-co", None), currency: kit_core::Currency::USD, found, hidden: &["seller"] };
     let found = SearchResponse { total: 412, hits: hits(), facets: facets(), ..SearchResponse::default() };
     vec![
         ("store", view(&sample::nobody(), &StorePage { open: open.clone(), results: results(found) })),

@@ -1,6 +1,7 @@
 //! How the shop presents itself, and its holidays.
 
 use api_catalog::UploadMediaRequest;
+use api_identity::Country;
 use api_tenants::{GetMineRequest, Tenant, UpdateStoreRequest};
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -9,6 +10,7 @@ use kit_rpc::problem_of;
 use maud::{Markup, html};
 
 use super::{desk, working};
+use crate::buyer::account::countries;
 use crate::failure::{Failure, Page};
 use crate::multipart::Uploaded;
 use crate::session::{Here, Posted};
@@ -41,7 +43,7 @@ fn filled(tenant: &Tenant) -> Form {
 pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
     working(&here)?;
     let tenant = load(&site, &here).await?;
-    Ok(view(&here, &tenant, &filled(&tenant)).into_response())
+    Ok(view(&here, &tenant, &filled(&tenant), &countries(&site, &here).await).into_response())
 }
 
 pub(crate) async fn save(State(site): State<Web>, here: Here, Posted(form): Posted) -> Page {
@@ -91,14 +93,14 @@ async fn update(site: &Site, visit: &Visit, form: Form, request: UpdateStoreRequ
 async fn refused(site: &Site, visit: &Visit, sent: Form, status: &tonic::Status) -> Page {
     let tenant = load(site, visit).await?;
     let form = sent.names().fold(filled(&tenant), |form, name| form.with(name, sent.text(name)));
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, view(visit, &tenant, &form.rejected(&problem_of(status)))).into_response())
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, view(visit, &tenant, &form.rejected(&problem_of(status)), &countries(site, visit).await)).into_response())
 }
 
-fn view(visit: &Visit, tenant: &Tenant, form: &Form) -> Markup {
+fn view(visit: &Visit, tenant: &Tenant, form: &Form, countries: &[Country]) -> Markup {
     let body = html! {
         div.mb4 { (form.summary()) }
         div.with-aside {
-            @if visit.may("seller:store.write") { (settings(visit, form)) } @else { (ui::notice(Tone::Info, "Only the shop's owner changes this.")) }
+            @if visit.may("seller:store.write") { (settings(visit, form, countries)) } @else { (ui::notice(Tone::Info, "Only the shop's owner changes this.")) }
             aside.stack {
                 @if visit.may("seller:store.write") { (holiday_card(visit, form)) (logo_card(visit, tenant)) }
                 (terms_card(tenant))
@@ -116,7 +118,7 @@ fn view(visit: &Visit, tenant: &Tenant, form: &Form) -> Markup {
     )
 }
 
-fn settings(visit: &Visit, form: &Form) -> Markup {
+fn settings(visit: &Visit, form: &Form, countries: &[Country]) -> Markup {
     let fields = html! {
         div.stack.loose {
             input type="hidden" name="if_version" value=(form.get("if_version"));
@@ -125,7 +127,7 @@ fn settings(visit: &Visit, form: &Form) -> Markup {
                 div.columns {
                     (Input::text("name", "Name").max_len(80).class("half").show(form))
                     (Input::text("slug", "Word in the address").max_len(63).class("half").hint("As in /s/annas-mugs. Links to the old one end.").show(form))
-                    (Input::text("country", "Ships from (country code)").max_len(2).class("half").show(form))
+                    (Input::country("country", "Ships from", countries).class("half").show(form))
                     (Input::text("accent_colour", "Colour").max_len(7).optional().class("half").placeholder("#aa3355").show(form))
                 }
                 (Input::area("description", "What buyers read about it").max_len(5000).optional().show(form))
@@ -185,6 +187,7 @@ fn terms_card(tenant: &Tenant) -> Markup {
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
+    use crate::buyer::sample::countries as known;
     use crate::visit::sample::seller;
     use api_tenants::{Plan, Quotas, Store};
     let store = Store {
@@ -208,8 +211,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     reader.ctx.permissions = std::sync::Arc::new(["seller:store.read".to_owned()].into_iter().collect());
     let wrong = filled(&tenant).rejected(&problem_of(&kit_rpc::violation("accent_colour", "must be # and six hexadecimal digits")));
     vec![
-        ("seller-store", view(&seller(), &tenant, &filled(&tenant))),
-        ("seller-store-read", view(&reader, &Tenant::default(), &Form::default())),
-        ("seller-store-wrong", view(&seller(), &tenant, &wrong)),
+        ("seller-store", view(&seller(), &tenant, &filled(&tenant), &known())),
+        ("seller-store-read", view(&reader, &Tenant::default(), &Form::default(), &known())),
+        ("seller-store-wrong", view(&seller(), &tenant, &wrong, &known())),
     ]
 }

@@ -1,13 +1,15 @@
 //! Where the shop's goods lie: its warehouses, and which of them serves orders first.
 
+use api_identity::Country;
 use api_inventory::{CreateWarehouseRequest, DeleteWarehouseRequest, GetWarehouseRequest, ListWarehousesRequest, UpdateWarehouseRequest, Warehouse};
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use http::StatusCode;
 use kit_rpc::problem_of;
 use maud::{Markup, html};
 
 use super::{desk, working};
+use crate::buyer::account::countries;
 use crate::failure::Page;
 use crate::session::{Here, Posted};
 use crate::site::{Site, Web};
@@ -23,16 +25,16 @@ pub(crate) async fn list(State(site): State<Web>, here: Here) -> Page {
     Ok(view_list(&here, &found.warehouses).into_response())
 }
 
-pub(crate) async fn new(State(_): State<Web>, here: Here) -> Page {
+pub(crate) async fn new(State(site): State<Web>, here: Here) -> Page {
     working(&here)?;
-    Ok(view(&here, "", &Form::default()).into_response())
+    Ok(view(&here, "", &Form::default(), &countries(&site, &here).await).into_response())
 }
 
 pub(crate) async fn show(State(site): State<Web>, here: Here, Path(warehouse_id): Path<String>) -> Page {
     working(&here)?;
     let request = GetWarehouseRequest { warehouse_id: warehouse_id.clone() };
     let warehouse = site.inventory.clone().get_warehouse(here.ctx.request(request)).await?.into_inner();
-    Ok(view(&here, &warehouse_id, &filled(&warehouse)).into_response())
+    Ok(view(&here, &warehouse_id, &filled(&warehouse), &countries(&site, &here).await).into_response())
 }
 
 pub(crate) async fn create(State(site): State<Web>, here: Here, Posted(form): Posted) -> Page {
@@ -45,7 +47,7 @@ pub(crate) async fn create(State(site): State<Web>, here: Here, Posted(form): Po
         is_default: form.get("is_default") == "on",
     };
     let failed = site.inventory.clone().create_warehouse(here.ctx.request(request)).await.err();
-    Ok(answer(&site, &here, "", &form, failed))
+    answer(&site, &here, "", &form, failed).await
 }
 
 pub(crate) async fn save(State(site): State<Web>, here: Here, Path(warehouse_id): Path<String>, Posted(form): Posted) -> Page {
@@ -59,14 +61,17 @@ pub(crate) async fn save(State(site): State<Web>, here: Here, Path(warehouse_id)
         if_version: form.get("if_version").parse().ok(),
     };
     let failed = site.inventory.clone().update_warehouse(here.ctx.request(request)).await.err();
-    Ok(answer(&site, &here, &warehouse_id, &form, failed))
+    answer(&site, &here, &warehouse_id, &form, failed).await
 }
 
-fn answer(site: &Site, visit: &Visit, id: &str, form: &Form, failed: Option<tonic::Status>) -> Response {
-    match failed {
+async fn answer(site: &Site, visit: &Visit, id: &str, form: &Form, failed: Option<tonic::Status>) -> Page {
+    Ok(match failed {
         None => site.redirect(LIST, Tone::Good, "Saved."),
-        Some(status) => (StatusCode::UNPROCESSABLE_ENTITY, view(visit, id, &form.clone().rejected(&problem_of(&status)))).into_response(),
-    }
+        Some(status) => {
+            let page = view(visit, id, &form.clone().rejected(&problem_of(&status)), &countries(site, visit).await);
+            (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+        }
+    })
 }
 
 pub(crate) async fn delete(State(site): State<Web>, here: Here, Path(warehouse_id): Path<String>, Posted(_): Posted) -> Page {
@@ -115,7 +120,7 @@ fn place(warehouse: &Warehouse) -> String {
     if told.is_empty() { "–".to_owned() } else { told.join(" ") }
 }
 
-fn view(visit: &Visit, id: &str, form: &Form) -> Markup {
+fn view(visit: &Visit, id: &str, form: &Form, countries: &[Country]) -> Markup {
     let title = if id.is_empty() { "Add a warehouse" } else { form.get("name") };
     let action = if id.is_empty() { format!("{LIST}/new") } else { format!("{LIST}/{id}") };
     let fields = html! {
@@ -124,7 +129,7 @@ fn view(visit: &Visit, id: &str, form: &Form) -> Markup {
             div.columns {
                 (Input::text("name", "Name").max_len(100).class("half").show(form))
                 @if id.is_empty() { (Input::text("code", "Code").max_len(32).class("half").placeholder("berlin-1").hint("Feeds name the warehouse by it; it stays.").show(form)) }
-                (Input::text("country", "Country code").max_len(2).optional().class("half").placeholder("DE").show(form))
+                (Input::country("country", "Country", countries).optional().class("half").show(form))
                 (Input::text("postal_code", "Postal code").max_len(16).optional().class("half").show(form))
             }
             (form::check(form, "is_default", "Serve orders from here first"))
@@ -141,6 +146,7 @@ fn view(visit: &Visit, id: &str, form: &Form) -> Markup {
 
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
+    use crate::buyer::sample::countries as known;
     use crate::visit::sample::seller;
     let main =
         Warehouse { warehouse_id: "whs_1".to_owned(), code: "main".to_owned(), name: "Main".to_owned(), is_default: true, ..Default::default() };
@@ -155,7 +161,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     let wrong = Form::default().wrong("code", "Is taken.").wrong("name", "Is required.");
     vec![
         ("seller-warehouses", view_list(&seller(), &[main, berlin.clone()])),
-        ("seller-warehouse", view(&seller(), "whs_2", &filled(&berlin))),
-        ("seller-warehouse-wrong", view(&seller(), "", &wrong)),
+        ("seller-warehouse", view(&seller(), "whs_2", &filled(&berlin), &known())),
+        ("seller-warehouse-wrong", view(&seller(), "", &wrong, &known())),
     ]
 }

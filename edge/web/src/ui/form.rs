@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api_identity::Country;
 use kit_rpc::Problem;
 use maud::{Markup, Render, html};
 
@@ -178,6 +179,13 @@ impl<'a> Input<'a> {
         let options = options.into_iter().map(|(value, shown)| (value.into(), shown.into())).collect();
         Self { options: Some(options), ..Self::text(name, label) }
     }
+    /// A country by its name; by its code where the list of countries could not be had.
+    pub(crate) fn country(name: &'a str, label: &'a str, countries: &[Country]) -> Self {
+        if countries.is_empty() {
+            return Self { max_len: 2, hint: "Two letters, as in US.", ..Self::text(name, label) };
+        }
+        Self::select(name, label, countries.iter().map(|country| (country.code.as_str(), country.name.as_str())))
+    }
     #[must_use]
     pub(crate) fn kind(self, kind: &'a str) -> Self {
         Self { kind, ..self }
@@ -245,6 +253,7 @@ impl<'a> Input<'a> {
         html! {
             @if let Some(options) = &self.options {
                 select #(id) name=(self.name) required[!self.optional] autocomplete=[some(self.autocomplete)] aria-describedby=[told] aria-invalid=[invalid] {
+                    @if self.optional && options.iter().all(|(option, _)| !option.is_empty()) { option value="" { "–" } }
                     @for (option, shown) in options { option value=(option) selected[option == value] { (shown) } }
                 }
             } @else if self.rows > 0 {

@@ -1,13 +1,13 @@
 //! How values read on a page: money, moments, counts.
 
-use kit_core::{Money, Time};
+use kit_core::{Currency, Money, Time};
 use maud::{Markup, html};
 
 /// "$1,299.00", "€20.00", "¥1,200", "CHF 12.50".
 pub(crate) fn money(money: Money) -> String {
     let (sign, whole, minor) = parts(money);
     let point = if minor.is_empty() { "" } else { "." };
-    format!("{sign}{}{whole}{point}{minor}", symbol(money))
+    format!("{sign}{}{whole}{point}{minor}", symbol(money.currency))
 }
 
 /// The same with small raised cents, for places where the price is the headline.
@@ -16,13 +16,14 @@ pub(crate) fn price(amount: Money) -> Markup {
     html! {
         span.price {
             span.sr { (money(amount)) }
-            span aria-hidden="true" { (sign) (symbol(amount)) (whole) @if !minor.is_empty() { span.minor { (minor) } } }
+            span aria-hidden="true" { (sign) (symbol(amount.currency)) (whole) @if !minor.is_empty() { span.minor { (minor) } } }
         }
     }
 }
 
-fn symbol(money: Money) -> String {
-    match money.currency.as_str() {
+/// What stands before an amount.
+pub(crate) fn symbol(currency: Currency) -> String {
+    match currency.as_str() {
         "USD" => "$".to_owned(),
         "EUR" => "€".to_owned(),
         "GBP" => "£".to_owned(),
@@ -95,7 +96,6 @@ pub(crate) fn bytes(size: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kit_core::Currency;
 
     #[test]
     fn money_reads_as_people_write_it() {
