@@ -1,6 +1,10 @@
 //! What the pages of the seller portal and the operator console share: lists with a filter, words, moments, links.
 
+use axum::response::{IntoResponse, Response};
+use http::header;
 use kit_core::Time;
+use kit_rpc::disposition;
+use kit_rpc::proto::google_api::HttpBody;
 use maud::{Markup, html};
 
 use crate::ui::{self, show};
@@ -53,4 +57,14 @@ pub(crate) struct ListQuery {
     pub(crate) kind: String,
     pub(crate) service: String,
     pub(crate) actor: String,
+}
+/// A file a service made, as a download under the service's name for it.
+pub(crate) fn download(made: tonic::Response<HttpBody>) -> Response {
+    let name = disposition(made.metadata());
+    let file = made.into_inner();
+    let mut response = ([(header::CONTENT_TYPE, file.content_type)], file.data).into_response();
+    if let Some(name) = name {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    response
 }

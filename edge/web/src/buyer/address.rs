@@ -43,14 +43,14 @@ pub(crate) fn fields(form: &Form, prefix: &str, countries: &[Country]) -> Markup
     let name = |field: &str| format!("{prefix}{field}");
     html! {
         div.columns {
-            (Input::text(&name("name"), "Full name").autocomplete("shipping name").max_len(100).show(form))
+            (Input::country(&name("country"), "Country", countries).autocomplete("shipping country").class("half").show(form))
+            (Input::text(&name("name"), "Full name").autocomplete("shipping name").max_len(100).class("half").show(form))
             (Input::text(&name("line1"), "Street and number").autocomplete("shipping address-line1").max_len(200).show(form))
             (Input::text(&name("line2"), "Flat, floor, building").autocomplete("shipping address-line2").max_len(200).optional().show(form))
-            (Input::text(&name("postal_code"), "Postal code").autocomplete("shipping postal-code").max_len(20).optional().class("third").show(form))
+            (Input::text(&name("postal_code"), "Postal code").autocomplete("shipping postal-code").max_len(20).lenient().class("third").show(form))
             (Input::text(&name("city"), "City").autocomplete("shipping address-level2").max_len(100).class("two-thirds").show(form))
-            (Input::text(&name("subdivision"), "State or province").autocomplete("shipping address-level1").max_len(100).optional().class("half").hint("By its local code where there is one, as in CA.").show(form))
-            (Input::country(&name("country"), "Country", countries).autocomplete("shipping country").class("half").show(form))
-            (Input::text(&name("phone"), "Phone").kind("tel").autocomplete("shipping tel").max_len(30).optional().hint("Only for the carrier, if it has a question.").show(form))
+            (Input::text(&name("subdivision"), "State or province").autocomplete("shipping address-level1").max_len(100).lenient().class("half").hint("Where addresses have one; by its code, as in CA.").show(form))
+            (Input::text(&name("phone"), "Phone").kind("tel").autocomplete("shipping tel").max_len(30).optional().class("half").hint("Only for the carrier, if it has a question.").show(form))
         }
     }
 }

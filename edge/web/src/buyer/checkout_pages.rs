@@ -59,18 +59,18 @@ fn with_summary(visit: &Visit, title: &str, checkout: &Checkout, now: Step, body
         (steps(checkout, now))
         div.with-aside {
             div { h1.mb6 { (title) } (body) }
-            aside { (summary(checkout)) }
+            aside { (summary(checkout, now > Step::Address)) }
         }
     };
     frame(visit, title, &content)
 }
 
-fn summary(checkout: &Checkout) -> Markup {
+fn summary(checkout: &Checkout, shipping_known: bool) -> Markup {
     html! {
         section.card.stack {
             h2 { "Your order" }
             div { @for part in &checkout.parts { (part_lines(part)) } }
-            (sums(checkout.totals.as_ref()))
+            @if shipping_known { (sums(checkout.totals.as_ref())) } @else { (sums_so_far(checkout.totals.as_ref())) }
         }
     }
 }
@@ -96,6 +96,17 @@ pub(crate) fn item_line(item: &Item) -> Markup {
                 @if item.cancelled_quantity > 0 { " · " strong { (item.cancelled_quantity) " cancelled" } }
                 @if item.returned_quantity > 0 { " · " strong { (item.returned_quantity) " sent back" } }
             }
+        }
+    }
+}
+
+/// Before it is known what shipping costs.
+fn sums_so_far(totals: Option<&Totals>) -> Markup {
+    let known = |totals: &Totals| amount(totals.total.as_ref())?.minus(amount(totals.shipping.as_ref())?).ok();
+    html! {
+        dl.sums {
+            dt { "Shipping" } dd.hush { "at the next step" }
+            @if let Some(total) = totals.and_then(known) { dt.total { "Without shipping" } dd.total { (show::money(total)) } }
         }
     }
 }

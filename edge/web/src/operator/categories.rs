@@ -1,7 +1,7 @@
 //! The category tree: a look through it, and loading it from taxonomy files.
 
-use api_catalog::{Category, ImportTaxonomyRequest, ListCategoriesRequest, ListCategoriesResponse};
-use axum::extract::{Query, State};
+use api_catalog::{Category, ExportTaxonomyRequest, ImportTaxonomyRequest, ListCategoriesRequest, ListCategoriesResponse};
+use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use kit_rpc::problem_of;
 use maud::{Markup, html};
@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use super::{ListQuery, console, link, staff};
 use crate::failure::Page;
 use crate::multipart::Uploaded;
+use crate::portal::download;
 use crate::session::Here;
 use crate::site::Web;
 use crate::ui::form::{self, Form};
@@ -25,6 +26,13 @@ pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Que
 }
 
 /// Loads the files one after another and tells what each changed.
+/// A part of the taxonomy as the file it could be loaded from.
+pub(crate) async fn export(State(site): State<Web>, here: Here, Path(part): Path<String>) -> Page {
+    staff(&here)?;
+    let request = ExportTaxonomyRequest { part };
+    Ok(download(site.catalog.clone().export_taxonomy(here.ctx.request(request)).await?))
+}
+
 pub(crate) async fn load(State(site): State<Web>, here: Here, upload: Uploaded) -> Page {
     staff(&here)?;
     let mut told = Vec::new();
@@ -92,7 +100,7 @@ fn view(visit: &Visit, wanted: &ListQuery, found: &ListCategoriesResponse, form:
                         div.field { label for="files" { "Files" } input #files type="file" name="files" multiple required accept=".tsv,.zst"; }
                         button.btn.block type="submit" { (ui::icon("upload")) "Load" }
                     }
-                    p.small { a href="/v1/operator/taxonomy/categories" { "Download the tree" } }
+                    p.small { "Download the tree: " @for part in ["categories", "attributes", "values"] { a href={ "/operator/taxonomy/" (part) } { (part) } " " } }
                 }
             }
         }

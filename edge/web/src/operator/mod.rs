@@ -49,6 +49,7 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/operator/open-items", get(settlements::items))
         .route("/operator/open-items/reconcile", post(settlements::reconcile))
         .route("/operator/open-items/{item_id}", post(settlements::resolve))
+        .route("/operator/taxonomy/{part}", get(categories::export))
         .route("/operator/categories", get(categories::list).post(categories::load))
         .route("/operator/recommendations", get(recommendations::show).post(recommendations::train))
         .route("/operator/recommendations/{model_id}/publish", post(recommendations::publish))

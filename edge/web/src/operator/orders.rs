@@ -12,6 +12,7 @@ use maud::{Markup, html};
 use super::{ListQuery, console, filter, link, moment, staff, word};
 use crate::failure::Page;
 use crate::returned;
+use crate::seller::refundable;
 use crate::session::{Here, Posted};
 use crate::site::Web;
 use crate::ui::{self, Tone, amount, badge, form, show};
@@ -62,7 +63,7 @@ fn view_list(visit: &Visit, wanted: &ListQuery, found: &ListAllOrdersResponse) -
                     tbody {
                         @for order in &found.orders {
                             tr {
-                                th scope="row" { a.mono href={ "/operator/orders/" (order.order_id) } { (order.number) } }
+                                th scope="row" { a.mono.nowrap href={ "/operator/orders/" (order.order_id) } { (order.number) } }
                                 td data-label="State" { (state_badge(order.state())) }
                                 td data-label="Buyer" { (order.email) }
                                 td.num data-label="Shops" { (order.sub_orders.len()) }
@@ -183,7 +184,7 @@ fn part_view(visit: &Visit, order: &Order, part: &SubOrder, refund_id: &str) -> 
                     span.num { (amount(shown.amount.as_ref()).map(show::money).unwrap_or_default()) }
                 }
             }
-            @if visit.may("operator:orders.write") && part.state() != OrderState::Cancelled && !currency.is_empty() {
+            @if visit.may("operator:orders.write") && refundable(part.state()) && !currency.is_empty() {
                 footer { details.fold { summary { "Give some money back…" }
                     (form::post(visit, &format!("/operator/orders/{}/parts/{}/refund", order.order_id, part.sub_order_id), html! { div.stack {
                         input type="hidden" name="return_id" value=(refund_id);

@@ -1,6 +1,7 @@
 //! Product feeds: upload a file, say what its columns mean, try it, start it, watch it, read what was rejected.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use api_catalog::{
     CancelImportRequest, ExportProductsRequest, GetImportErrorsRequest, GetImportRequest, GetUploadRequest, Import, ImportMapping, ImportState,
@@ -15,10 +16,10 @@ use http::StatusCode;
 use kit_rpc::problem_of;
 use maud::{Markup, html};
 
-use super::{desk, download, working};
+use super::{desk, working};
 use crate::failure::{Failure, Page};
 use crate::multipart::Uploaded;
-use crate::portal::{ListQuery, link, moment, word};
+use crate::portal::{ListQuery, download, link, moment, word};
 use crate::session::{Here, Posted};
 use crate::site::Web;
 use crate::ui::form::{self, Form, Input, check};
@@ -47,9 +48,13 @@ const FIELDS: [(&str, &str, bool); 14] = [
 
 pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Query<ListQuery>) -> Page {
     working(&here)?;
-    let request = ListImportsRequest { limit: PAGE, cursor: wanted.cursor.clone() };
-    let found = site.catalog.clone().list_imports(here.ctx.request(request)).await?.into_inner();
-    Ok(view_list(&here, &found.imports, &found.next_cursor, &Form::default()).into_response())
+    Ok(the_list(&site, &here, &wanted.cursor, &Form::default()).await?.into_response())
+}
+
+async fn the_list(site: &Web, visit: &Visit, cursor: &str, form: &Form) -> Result<Markup, Failure> {
+    let request = ListImportsRequest { limit: PAGE, cursor: cursor.to_owned() };
+    let found = site.catalog.clone().list_imports(visit.ctx.request(request)).await?.into_inner();
+    Ok(view_list(visit, &found.imports, &found.next_cursor, form))
 }
 
 pub(crate) async fn upload(State(site): State<Web>, here: Here, upload: Uploaded) -> Page {
@@ -63,7 +68,7 @@ pub(crate) async fn upload(State(site): State<Web>, here: Here, upload: Uploaded
         }
         Err(status) => {
             let form = Form::default().rejected(&problem_of(&status));
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, view_list(&here, &[], "", &form)).into_response())
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, the_list(&site, &here, "", &form).await?).into_response())
         }
     }
 }
@@ -350,9 +355,13 @@ pub(crate) async fn show(State(site): State<Web>, here: Here, Path(import_id): P
 pub(crate) async fn live(State(site): State<Web>, here: Here, Path(import_id): Path<String>) -> Page {
     working(&here)?;
     let changes = site.catalog.clone().watch_import(here.ctx.request(WatchImportRequest { import_id })).await?.into_inner();
-    let updates = changes.filter_map(|change| async move {
-        let import = change.ok()?.import?;
-        Some(Event::default().event("update").data(progress_view(&import).into_string()))
+    let visit = here.0;
+    let updates = changes.filter_map(move |change| {
+        let visit = Arc::clone(&visit);
+        async move {
+            let import = change.ok()?.import?;
+            Some(Event::default().event("update").data(progress_view(&visit, &import).into_string()))
+        }
     });
     Ok(site.live(updates.chain(futures::stream::once(async { Event::default().event("end").data("over") }))))
 }
@@ -365,23 +374,21 @@ fn view(visit: &Visit, import: &Import) -> Markup {
     let address = format!("/seller/imports/{}", import.import_id);
     let body = html! {
         (ui::crumbs(&[("/seller/imports".to_owned(), "Feeds".to_owned())], &import.file_name))
-        div.stack.loose data-live=[(!over(import)).then(|| format!("{address}/live"))] { (progress_view(import)) }
-        @if !over(import) {
-            noscript { p.mt4 { a.btn.outline href=(address) { (ui::icon("refresh-cw")) "Show how far it is" } } }
-            div.mt6 { (form::post(visit, &format!("{address}/cancel"), html! { button.btn.danger.outline type="submit" { "Stop it here" } })) }
-        }
+        div.stack.loose data-live=[(!over(import)).then(|| format!("{address}/live"))] { (progress_view(visit, import)) }
+        @if !over(import) { noscript { p.mt4 { a.btn.outline href=(address) { (ui::icon("refresh-cw")) "Show how far it is" } } } }
     };
     desk(visit, "/seller/imports", &import.file_name, "", html! {}, body)
 }
 
 /// The part of the page that changes while the import runs.
-fn progress_view(import: &Import) -> Markup {
+fn progress_view(visit: &Visit, import: &Import) -> Markup {
     let figure = |name: &str, value: u32, note: &str| html! { div.stat { span.name { (name) } span.value { (show::count(value.into())) } span.note { (note) } } };
     html! {
         section.card.stack {
             header.row.between { h2 { (show::count(import.rows_done.into())) " of " (show::counted(import.rows.into(), "row", "rows")) } (state_badge(import.state())) }
             progress value=(import.rows_done) max=(import.rows.max(1)) aria-label="Rows read" {}
             @if import.rows_per_second > 0 { p.small.hush { (show::count(import.rows_per_second.into())) " rows a second" } }
+            @if !over(import) { (form::post(visit, &format!("/seller/imports/{}/cancel", import.import_id), html! { button.btn.danger.outline.small type="submit" { "Stop it here" } })) }
             @if !import.trouble.is_empty() { (ui::notice(Tone::Bad, &import.trouble)) }
         }
         div.stats { (figure("New", import.created, "products made")) (figure("Changed", import.updated, "products brought up to date")) (figure("As before", import.unchanged, "nothing to do")) (figure("Rejected", import.rejected, "told below")) }

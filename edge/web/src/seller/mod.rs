@@ -82,6 +82,7 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/seller/export/{file}", get(imports::export))
 }
 
+pub(crate) use orders::refundable;
 pub(crate) use payouts::{payout_badge, span as payout_span};
 
 /// The entries of the navigation, each with the permission that shows it.
@@ -127,18 +128,6 @@ fn desk(visit: &Visit, current: &str, title: &str, about: &str, actions: impl Re
         (body)
     };
     ui::portal(visit, &head, &area, content)
-}
-
-/// A file a service made, as a download under the service's name for it.
-fn download(made: tonic::Response<kit_rpc::proto::google_api::HttpBody>) -> axum::response::Response {
-    use axum::response::IntoResponse;
-    let name = kit_rpc::disposition(made.metadata());
-    let file = made.into_inner();
-    let mut response = ([(http::header::CONTENT_TYPE, file.content_type)], file.data).into_response();
-    if let Some(name) = name {
-        response.headers_mut().insert(http::header::CONTENT_DISPOSITION, name);
-    }
-    response
 }
 
 #[cfg(test)]

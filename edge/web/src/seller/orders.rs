@@ -14,10 +14,10 @@ use kit_core::{Code, Money};
 use kit_rpc::problem_of;
 use maud::{Markup, html};
 
-use super::{desk, download, working};
+use super::{desk, working};
 use crate::buyer::{kept_fields, kept_lines, left, may_shrink};
 use crate::failure::{Failure, Page};
-use crate::portal::{ListQuery, link, moment, word};
+use crate::portal::{ListQuery, download, link, moment, word};
 use crate::returned;
 use crate::session::{Here, Posted};
 use crate::site::{Site, Web};
@@ -76,7 +76,7 @@ fn view_list(visit: &Visit, wanted: &ListQuery, found: &ListSubOrdersResponse) -
                     tbody {
                         @for part in &found.sub_orders {
                             tr {
-                                th scope="row" { a.mono href={ "/seller/orders/" (part.sub_order_id) } { (part.number) } }
+                                th scope="row" { a.mono.nowrap href={ "/seller/orders/" (part.sub_order_id) } { (part.number) } }
                                 td data-label="State" { (state_badge(part.state())) }
                                 td data-label="What" { span.clamp-2 { @for (index, item) in part.items.iter().enumerate() { @if index > 0 { ", " } (item.quantity) " × " (item.title) } } }
                                 td.num data-label="Total" { (total(part)) }
@@ -236,7 +236,7 @@ fn view(visit: &Visit, part: &SubOrder, work: Option<&FulfillmentOrder>, form: &
             aside.stack {
                 @if visit.may("seller:fulfillment.write") { (next_step(visit, part, work, form)) }
                 (facts(part, work))
-                @if visit.may("seller:orders.write") && may_shrink(part.state()) { (fewer_box(visit, part, form)) }
+                @if visit.may("seller:orders.write") && cancellable(part, work) && may_shrink(part.state()) { (fewer_box(visit, part, form)) }
                 @if visit.may("seller:orders.write") && cancellable(part, work) { (cancel_box(visit, part, form)) }
                 @if visit.may("seller:orders.write") && refundable(part.state()) { (refund_box(visit, part, form)) }
             }
@@ -356,15 +356,26 @@ fn facts(part: &SubOrder, work: Option<&FulfillmentOrder>) -> Markup {
             }
             dl.sums {
                 @if let Some(totals) = &part.totals { @for (name, sum) in [("Goods", &totals.items), ("Shipping", &totals.shipping)] { @if let Some(sum) = amount(sum.as_ref()) { dt { (name) } dd { (show::money(sum)) } } } }
+                @if let Some(tax) = part.totals.as_ref().and_then(|totals| amount(totals.tax.as_ref())).filter(|tax| !tax.is_zero()) { dt { "Tax" } dd { (show::money(tax)) } }
+                dt.total { "Buyer pays" } dd.total { (total(part)) }
+                @if let Some(refunded) = amount(part.refunded.as_ref()).filter(|refunded| !refunded.is_zero()) { dt { "Refunded" } dd { "−" (show::money(refunded)) } }
                 @if let Some(commission) = amount(part.commission.as_ref()) { dt { "Commission" } dd { "−" (show::money(commission)) } }
                 @if let Some(returned) = amount(part.commission_returned.as_ref()).filter(|returned| !returned.is_zero()) { dt { "Commission returned" } dd { (show::money(returned)) } }
-                dt.total { "Total" } dd.total { (total(part)) }
-                @if let Some(refunded) = amount(part.refunded.as_ref()).filter(|refunded| !refunded.is_zero()) { dt { "Refunded" } dd { (show::money(refunded)) } }
+                @if let Some(yours) = yours(part) { dt.total { "You get" } dd.total { (show::money(yours)) } }
             }
             @if !part.cancel_reason.is_empty() { p.small { "Cancelled by " (part.cancelled_by) ": " (part.cancel_reason) } }
             a.btn.outline.block href={ "/seller/orders/" (part.sub_order_id) "/invoice.pdf" } { (ui::icon("file-text")) "Invoice" }
         }
     }
+}
+
+/// What the buyer paid, less what went back and the market's commission.
+fn yours(part: &SubOrder) -> Option<Money> {
+    let total = amount(part.totals.as_ref()?.total.as_ref())?;
+    let or_nothing = |sum: Option<Money>| sum.unwrap_or(Money::zero(total.currency));
+    let kept = total.minus(or_nothing(amount(part.refunded.as_ref()))).ok()?;
+    let commission = or_nothing(amount(part.commission.as_ref())).minus(or_nothing(amount(part.commission_returned.as_ref()))).ok()?;
+    kept.minus(commission).ok()
 }
 
 fn cancellable(part: &SubOrder, work: Option<&FulfillmentOrder>) -> bool {
@@ -385,7 +396,7 @@ fn cancel_box(visit: &Visit, part: &SubOrder, form: &Form) -> Markup {
     }
 }
 
-const fn refundable(state: OrderState) -> bool {
+pub(crate) const fn refundable(state: OrderState) -> bool {
     !matches!(
         state,
         OrderState::Unspecified

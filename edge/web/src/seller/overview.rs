@@ -151,7 +151,7 @@ fn next_orders(overview: &Overview) -> Markup {
                 tbody {
                     @for order in orders.iter().take(SHORT_ROWS) {
                         tr {
-                            th scope="row" { a.mono href={ "/seller/orders/" (order.sub_order_id) } { (order.number) } }
+                            th scope="row" { a.mono.nowrap href={ "/seller/orders/" (order.sub_order_id) } { (order.number) } }
                             td data-label="State" { (badge(if order.state() == FulfillmentState::Open { Tone::Warn } else { Tone::Info }, match order.state() { FulfillmentState::Open => "to accept", FulfillmentState::Accepted => "to pack", _ => "to ship" })) }
                             td data-label="What" { span.clamp-2 { @for (index, line) in order.lines.iter().enumerate() { @if index > 0 { ", " } (line.quantity) " × " (line.title) } } }
                             td data-label="Ship by" { (moment(order.due_at.as_ref())) }
@@ -188,7 +188,7 @@ fn running_low(low: &[Stock]) -> Markup {
         @if low.is_empty() { p.hush { "Nothing is running low." } } @else {
             ul.divided {
                 @for stock in low {
-                    li.row.between.nowrap { a.clamp-2 href={ "/seller/stock/" (stock.variant_id) } { (if stock.title.is_empty() { &stock.sku } else { &stock.title }) } (badge(if stock.available > 0 { Tone::Warn } else { Tone::Bad }, html! { (stock.available) " left" })) }
+                    li.row.between.one-line { a.clamp-2 href={ "/seller/stock/" (stock.variant_id) } { (if stock.title.is_empty() { &stock.sku } else { &stock.title }) } (badge(if stock.available > 0 { Tone::Warn } else { Tone::Bad }, html! { (stock.available) " left" })) }
                 }
             }
             p.small { a href="/seller/stock?state=low" { "All that runs low" } }

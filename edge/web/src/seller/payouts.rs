@@ -11,9 +11,9 @@ use http::StatusCode;
 use kit_rpc::problem_of;
 use maud::{Markup, html};
 
-use super::{desk, download, working};
+use super::{desk, working};
 use crate::failure::{Failure, Page};
-use crate::portal::{ListQuery, link, moment, word};
+use crate::portal::{ListQuery, download, link, moment, word};
 use crate::session::{Here, Posted};
 use crate::site::{Site, Web};
 use crate::ui::form::{self, Form, Input};

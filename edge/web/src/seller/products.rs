@@ -83,7 +83,7 @@ fn product_row(product: &Product) -> Markup {
     html! {
         tr {
             th scope="row" {
-                div.row.tight.nowrap {
+                div.row.tight.one-line {
                     span.thumb { (ui::picture(product.media.first().map(|media| media.hash.as_str()).unwrap_or_default(), "", &product.title, ui::IN_ROW)) }
                     a.clamp-2 href={ "/seller/products/" (product.product_id) } { (product.title) }
                 }

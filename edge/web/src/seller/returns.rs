@@ -11,10 +11,10 @@ use kit_core::{Currency, Money};
 use kit_rpc::problem_of;
 use maud::{Markup, html};
 
-use super::{desk, download, working};
+use super::{desk, working};
 use crate::buyer::{account, address};
 use crate::failure::{Failure, Page};
-use crate::portal::{ListQuery, link, moment};
+use crate::portal::{ListQuery, download, link, moment};
 use crate::returned::{self, state_badge};
 use crate::session::{Here, Posted};
 use crate::site::{Site, Web};
@@ -62,7 +62,7 @@ pub(crate) fn table(visit: &Visit, path: &str, state: &str, found: &[Return]) ->
                     tbody {
                         @for shown in found {
                             tr {
-                                th scope="row" { a.mono href={ (path) "/" (shown.return_id) } { (shown.number) } }
+                                th scope="row" { a.mono.nowrap href={ (path) "/" (shown.return_id) } { (shown.number) } }
                                 td data-label="State" { span.row.tight { (state_badge(shown)) @if overdue(shown) { (ui::badge(Tone::Bad, "overdue")) } } }
                                 td data-label="What" { span.clamp-2 { (returned::goods(shown)) } }
                                 td.num data-label="Amount" { (amount(shown.amount.as_ref()).map(show::money).unwrap_or_default()) }

@@ -50,8 +50,7 @@ impl Form {
     #[must_use]
     pub(crate) fn rejected(mut self, problem: &Problem) -> Self {
         for violation in &problem.violations {
-            let message = violation.message.trim_end_matches('.');
-            self.errors.insert(violation.field.clone(), sentence(message));
+            self.errors.insert(violation.field.clone(), sentence(&violation.message));
         }
         if problem.violations.is_empty() {
             self.trouble = Some(sentence(&problem.message));
@@ -90,7 +89,7 @@ impl Form {
                     (icon("circle-alert"))
                     div {
                         strong { "Please check what you entered." }
-                        ul { @for (name, message) in &self.errors { li { a href={ "#" (field_id(name)) } { (message) } } } }
+                        ul { @for (name, message) in &self.errors { li { a href={ "#" (field_id(name)) } { strong { (spoken(name)) ":" } " " (message) } } } }
                     }
                 }
             }
@@ -98,12 +97,28 @@ impl Form {
     }
 }
 
+/// Fields whose name says too little.
+const SPOKEN: [(&str, &str); 3] = [("line1", "Street and number"), ("line2", "Flat, floor, building"), ("subdivision", "State or province")];
+
+/// What a field is called where it stands alone: "shipping_address.postal_code" → "Postal code", "lines[0].quantity" → "Quantity".
+fn spoken(field: &str) -> String {
+    let last = field.rsplit('.').next().unwrap_or(field);
+    let last = last.split('[').next().unwrap_or(last);
+    let known = SPOKEN.iter().find(|(name, _)| *name == last).map(|(_, spoken)| (*spoken).to_owned());
+    known.unwrap_or_else(|| capital(&last.replace('_', " ")))
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let start: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    format!("{start}{}", chars.as_str())
+}
+
 /// "is required" → "Is required."
 fn sentence(text: &str) -> String {
-    let mut chars = text.trim().chars();
-    let start: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let text = text.trim();
     let ending = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{start}{}{ending}", chars.as_str())
+    format!("{}{ending}", capital(text))
 }
 
 fn field_id(name: &str) -> String {
@@ -134,6 +149,7 @@ pub(crate) struct Input<'a> {
     max_len: u32,
     rows: u32,
     optional: bool,
+    lenient: bool,
     focus: bool,
     class: &'a str,
     options: Option<Vec<(String, String)>>,
@@ -153,6 +169,7 @@ impl<'a> Input<'a> {
             max_len: 0,
             rows: 0,
             optional: false,
+            lenient: false,
             focus: false,
             class: "",
             options: None,
@@ -214,6 +231,11 @@ impl<'a> Input<'a> {
     pub(crate) fn optional(self) -> Self {
         Self { optional: true, ..self }
     }
+    /// Asked for in some cases only, which the service knows: the browser does not insist.
+    #[must_use]
+    pub(crate) fn lenient(self) -> Self {
+        Self { lenient: true, ..self }
+    }
     #[must_use]
     pub(crate) fn focus(self) -> Self {
         Self { focus: true, ..self }
@@ -252,17 +274,17 @@ impl<'a> Input<'a> {
         let max = (self.max_len > 0).then_some(self.max_len);
         html! {
             @if let Some(options) = &self.options {
-                select #(id) name=(self.name) required[!self.optional] autocomplete=[some(self.autocomplete)] aria-describedby=[told] aria-invalid=[invalid] {
+                select #(id) name=(self.name) required[!self.optional && !self.lenient] autocomplete=[some(self.autocomplete)] aria-describedby=[told] aria-invalid=[invalid] {
                     @if self.optional && options.iter().all(|(option, _)| !option.is_empty()) { option value="" { "–" } }
                     @for (option, shown) in options { option value=(option) selected[option == value] { (shown) } }
                 }
             } @else if self.rows > 0 {
-                textarea #(id) name=(self.name) rows=(self.rows) required[!self.optional] maxlength=[max] placeholder=[some(self.placeholder)]
+                textarea #(id) name=(self.name) rows=(self.rows) required[!self.optional && !self.lenient] maxlength=[max] placeholder=[some(self.placeholder)]
                     aria-describedby=[told] aria-invalid=[invalid] { (value) }
             } @else {
                 div.with-unit[!self.unit.is_empty()] {
                     @if !self.unit.is_empty() { span.unit aria-hidden="true" { (self.unit) } }
-                    input.input #(id) type=(self.kind) name=(self.name) value=(if self.kind == "password" { "" } else { value }) required[!self.optional] maxlength=[max]
+                    input.input #(id) type=(self.kind) name=(self.name) value=(if self.kind == "password" { "" } else { value }) required[!self.optional && !self.lenient] maxlength=[max]
                         placeholder=[some(self.placeholder)] autocomplete=[some(self.autocomplete)] inputmode=[some(self.inputmode)]
                         autofocus[self.focus] aria-describedby=[told] aria-invalid=[invalid];
                 }
