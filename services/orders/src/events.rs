@@ -215,14 +215,14 @@ fn progress_of(body: FulfillmentBody) -> Option<Progress> {
             to: Some(OrderState::Processing),
             shipment: None,
             kind: "accepted",
-            message: "The seller is preparing your items".to_owned(),
+            message: "The seller is preparing the items".to_owned(),
         },
         FulfillmentBody::FulfillmentPacked(e) => Progress {
             sub_order_id: e.sub_order_id,
             to: Some(OrderState::Packed),
             shipment: None,
             kind: "packed",
-            message: "Your items are packed".to_owned(),
+            message: "The items are packed".to_owned(),
         },
         FulfillmentBody::ShipmentShipped(e) => {
             let shipment = shipped(&e.shipment);

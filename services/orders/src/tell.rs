@@ -112,7 +112,7 @@ fn paid(whole: &WholeOrder, reference: Option<api::OrderRef>) -> Vec<Event> {
 /// The entry of the timeline of what the saga told.
 pub(crate) fn entry_of(order: &OrderRow, tell: &Tell, now: Time, actor: &str) -> TimelineRow {
     let (kind, message) = match tell {
-        Tell::Reserved => ("reserved", "The goods are reserved for you".to_owned()),
+        Tell::Reserved => ("reserved", "The goods are reserved".to_owned()),
         Tell::PaymentPending => ("payment_pending", "Waiting for the payment".to_owned()),
         Tell::PaymentFailed { message } => ("payment_failed", if message.is_empty() { "The payment failed".to_owned() } else { message.clone() }),
         Tell::Confirmed => ("confirmed", "The order is confirmed".to_owned()),

@@ -19,8 +19,8 @@ export function toast(text, link) {
   setTimeout(() => box.remove(), 6000);
 }
 
-// Times in the reader's own zone and words.
-const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+// Times in the reader's own zone, written as the rest of the page writes them.
+const local = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 function localTimes(within) {
   for (const time of all("time[data-local]", within)) {
     const at = new Date(time.dateTime);

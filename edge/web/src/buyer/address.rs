@@ -55,9 +55,16 @@ pub(crate) fn fields(form: &Form, prefix: &str, countries: &[Country]) -> Markup
     }
 }
 
+/// Where the postal code follows the city and the state.
+const CITY_FIRST: [&str; 6] = ["US", "CA", "AU", "GB", "IN", "NZ"];
+
 /// On lines, as on a label.
 pub(crate) fn lines(address: &Address) -> Markup {
-    let place = [address.postal_code.as_str(), address.city.as_str(), address.subdivision.as_str()];
+    let place = if CITY_FIRST.contains(&address.country.as_str()) {
+        [address.city.as_str(), address.subdivision.as_str(), address.postal_code.as_str()]
+    } else {
+        [address.postal_code.as_str(), address.city.as_str(), address.subdivision.as_str()]
+    };
     let place: Vec<&str> = place.into_iter().filter(|part| !part.is_empty()).collect();
     let all = [address.name.as_str(), &address.company, &address.line1, &address.line2, &place.join(" "), &address.country];
     html! { address.lines { @for line in all.iter().filter(|line| !line.is_empty()) { span { (line) } br; } } }

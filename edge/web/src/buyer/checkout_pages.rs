@@ -267,7 +267,7 @@ pub(crate) fn review(visit: &Visit, checkout: &Checkout, card: &CardAnswer, form
                             p.small.hush.mt2 { (checkout.email) }
                         }
                         section.card {
-                            header { h2 { "Paid with" } a.small href=(address_of(id, Step::Payment)) { "Change" } }
+                            header { h2 { "Paying with" } a.small href=(address_of(id, Step::Payment)) { "Change" } }
                             p.row.tight { (icon("credit-card")) (card_words(card)) }
                             @if card.saves() { p.small.hush.mt2 { "Kept for your next orders." } }
                         }

@@ -32,6 +32,7 @@ use axum::routing::{get, post};
 
 pub(crate) use change::{kept_fields, kept_lines, left, may_shrink};
 pub(crate) use live::Followed;
+pub(crate) use order_pages::timeline;
 
 use crate::site::Web;
 

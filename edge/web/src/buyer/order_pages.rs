@@ -121,7 +121,7 @@ pub(crate) fn changing(visit: &Visit, order: &Order, access: &Access<'_>) -> Mar
                     (address::lines(&order.shipping_address.clone().unwrap_or_default()))
                     p.small.hush.mt2 { (order.email) }
                 }
-                @if !order.timeline.is_empty() { section.card { h2.mb4 { "What happened" } (timeline(&order.timeline)) } }
+                @if !order.timeline.is_empty() { section.card { h2.mb4 { "What happened" } (timeline(&order.timeline, &order.sub_orders)) } }
             }
         }
     }
@@ -387,15 +387,19 @@ fn shipment_view(shipment: &Shipment) -> Markup {
     }
 }
 
-/// Newest first.
-pub(crate) fn timeline(entries: &[TimelineEntry]) -> Markup {
+/// Newest first; where several parts are told of, each entry with its shop.
+pub(crate) fn timeline(entries: &[TimelineEntry], parts: &[SubOrder]) -> Markup {
+    let shop = |entry: &TimelineEntry| {
+        let part = parts.iter().filter(|_| parts.len() > 1).find(|part| part.sub_order_id == entry.sub_order_id)?;
+        (!entry.message.contains(&part.store_name)).then(|| part.store_name.clone())
+    };
     html! {
         ol.timeline {
             @for entry in entries.iter().rev() {
-                @let stopped = matches!(entry.kind.as_str(), "cancelled" | "payment_failed");
+                @let stopped = matches!(entry.kind.as_str(), "cancelled" | "payment_failed" | "refund_failed");
                 li class=(if stopped { Progress::Stopped.class() } else { Progress::Done.class() }) {
                     span.dot { (icon(if stopped { "x" } else { "check" })) }
-                    div { p.what { (entry.message) } p.when { @if let Some(at) = &entry.at { (show::moment(kit_rpc::time(at))) } } }
+                    div { p.what { (entry.message) } p.when { @if let Some(at) = &entry.at { (show::moment(kit_rpc::time(at))) } @if let Some(shop) = shop(entry) { " · " (shop) } } }
                 }
             }
         }

@@ -71,7 +71,7 @@ fn row(entry: &AuditEntry) -> Markup {
             }
             td data-label="About" { span.mono.tiny { (entry.key) @if !entry.tenant_id.is_empty() { br; (entry.tenant_id) } } }
             td data-label="Who" { span.mono.tiny { (entry.actor) @if !entry.on_behalf_of.is_empty() { br; "for " (entry.on_behalf_of) } } }
-            td data-label="From" { span.mono.tiny { (entry.address) } }
+            td data-label="From" { span.mono.tiny.nowrap { (entry.address) } }
             td data-label="When" { (moment(entry.at.as_ref())) }
         }
     }

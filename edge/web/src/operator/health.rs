@@ -55,7 +55,7 @@ fn calls(services: &[ServiceHealth]) -> Markup {
     let minutes = services.iter().filter_map(|service| service.calls).map(|calls| calls.window_seconds.div_ceil(60)).max().unwrap_or_default();
     html! {
         section.card.flush {
-            header { h2 { "Calls of the last " (minutes) " minutes" } span.tiny.hush { "failed: on our side" } }
+            header { h2 { "Calls of the last " (ui::show::counted(u64::from(minutes), "minute", "minutes")) } span.tiny.hush { "failed: on our side" } }
             table.table.cards {
                 thead { tr { th scope="col" { "Service" } th.num scope="col" { "Calls" } th.num scope="col" { "Failed" } th.num scope="col" { "Half within" } th.num scope="col" { "99 % within" } th.num scope="col" { "Connections busy" } } }
                 tbody {
@@ -99,7 +99,7 @@ fn service_view(visit: &Visit, service: &ServiceHealth) -> Markup {
     };
     html! {
         section.card.flush {
-            header { h2 { (service.service) } span.row.tight { @if service.reachable { span.tiny.hush { "answers in " (service.answer_micros) " µs" } } (badge(tone, state)) } }
+            header { h2 { (service.service) } span.row.tight { @if service.reachable { span.tiny.hush { "answers in " (duration(service.answer_micros.into())) } } (badge(tone, state)) } }
             @if !service.trouble.is_empty() { footer { (ui::notice(Tone::Bad, &service.trouble)) } }
             @if !service.consumers.is_empty() || !service.jobs.is_empty() {
                 table.table.cards {

@@ -10,6 +10,7 @@ use kit_rpc::problem_of;
 use maud::{Markup, html};
 
 use super::{ListQuery, console, filter, link, moment, staff, word};
+use crate::buyer::{address, timeline};
 use crate::failure::Page;
 use crate::returned;
 use crate::seller::refundable;
@@ -122,7 +123,7 @@ fn view(visit: &Visit, order: &Order, refund_id: &str) -> Markup {
             div.stack.loose {
                 @for part in &order.sub_orders { (part_view(visit, order, part, refund_id)) }
                 section.card { h2.mb4 { "Timeline" }
-                    ol.timeline { @for entry in order.timeline.iter().rev() { li.done { span.dot { (ui::icon("check")) } div { p.what { (entry.message) } p.when { (moment(entry.at.as_ref())) } } } } }
+                    (timeline(&order.timeline, &order.sub_orders))
                 }
             }
             aside {
@@ -131,7 +132,7 @@ fn view(visit: &Visit, order: &Order, refund_id: &str) -> Markup {
                     dl.facts {
                         dt { "Buyer" } dd { (order.email) }
                         dt { "Placed" } dd { (moment(order.placed_at.as_ref())) }
-                        @if let Some(address) = &order.shipping_address { dt { "Ships to" } dd { (address.name) ", " (address.line1) ", " (address.postal_code) " " (address.city) ", " (address.country) } }
+                        @if let Some(address) = &order.shipping_address { dt { "Ships to" } dd { (address::lines(address)) } }
                         dt { "Payment" } dd.mono.tiny { (order.payment_id) }
                     }
                     @if let Some(totals) = &order.totals {

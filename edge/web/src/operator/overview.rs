@@ -34,7 +34,7 @@ fn view(visit: &Visit, overview: &GetOverviewResponse, waiting: &[Tenant]) -> Ma
     let well = overview.services_ready == overview.services_total && overview.dead_letters == 0;
     let body = html! {
         @if !well {
-            div.mb6 { (ui::notice(Tone::Bad, html! { p { (overview.services_total - overview.services_ready) " services are not ready, " (overview.dead_letters) " events are stuck. " a href="/operator/health" { "Look at the health page" } } })) }
+            div.mb6 { (ui::notice(Tone::Bad, html! { p { (show::counted(u64::from(overview.services_total - overview.services_ready), "service is", "services are")) " not ready, " (show::counted(u64::from(overview.dead_letters), "event is", "events are")) " stuck. " a href="/operator/health" { "Look at the health page" } } })) }
         }
         div.stats.mb6 {
             (stat("/operator/orders", "package", "Orders placed", show::count(count("order_placed")), "in the last 24 hours"))

@@ -15,7 +15,7 @@ use kit_rpc::problem_of;
 use maud::{Markup, html};
 
 use super::{desk, working};
-use crate::buyer::{kept_fields, kept_lines, left, may_shrink};
+use crate::buyer::{address, kept_fields, kept_lines, left, may_shrink, timeline};
 use crate::failure::{Failure, Page};
 use crate::portal::{ListQuery, download, link, moment, word};
 use crate::returned;
@@ -229,9 +229,7 @@ fn view(visit: &Visit, part: &SubOrder, work: Option<&FulfillmentOrder>, form: &
                 section.card.flush { header { h2 { "To send" } (state_badge(part.state())) } (lines(part, work)) }
                 @for shipment in work.map(|work| work.shipments.as_slice()).unwrap_or_default() { (shipment_view(visit, &part.sub_order_id, shipment)) }
                 @if !part.returns.is_empty() { (returns(part)) }
-                section.card { h2.mb4 { "Timeline" }
-                    ol.timeline { @for entry in part.timeline.iter().rev() { li.done { span.dot { (ui::icon("check")) } div { p.what { (entry.message) } p.when { (moment(entry.at.as_ref())) } } } } }
-                }
+                @if !part.timeline.is_empty() { section.card { h2.mb4 { "Timeline" } (timeline(&part.timeline, &[])) } }
             }
             aside.stack {
                 @if visit.may("seller:fulfillment.write") { (next_step(visit, part, work, form)) }
@@ -348,7 +346,7 @@ fn facts(part: &SubOrder, work: Option<&FulfillmentOrder>) -> Markup {
             h2 { "Order" }
             dl.facts {
                 @if let Some(address) = &part.shipping_address {
-                    dt { "Ship to" } dd { (address.name) br; @if !address.company.is_empty() { (address.company) br; } (address.line1) br; @if !address.line2.is_empty() { (address.line2) br; } (address.postal_code) " " (address.city) " " (address.subdivision) br; (address.country) }
+                    dt { "Ship to" } dd { (address::lines(address)) }
                 }
                 dt { "Method" } dd { (part.shipping_method) }
                 @if let Some(due) = work.and_then(|work| work.due_at.as_ref()) { dt { "Ship by" } dd { (moment(Some(due))) } }
