@@ -201,6 +201,7 @@ fn ships_to(visit: &Visit, countries: &[Country]) -> Markup {
 }
 
 fn summary(cart: &CartContents) -> Markup {
+    let estimated = cart.groups.iter().all(|group| group.shipping.is_some());
     html! {
         section.card.stack {
             h2 { "Summary" }
@@ -213,7 +214,11 @@ fn summary(cart: &CartContents) -> Markup {
                     }
                     dt { "Shipping" }
                     dd {
-                        @match amount(totals.shipping.as_ref()).filter(|shipping| !shipping.is_zero()) { Some(shipping) => { "from " (show::money(shipping)) }, None => span.hush { "at checkout" } }
+                        @match amount(totals.shipping.as_ref()).filter(|_| estimated) {
+                            Some(shipping) if shipping.is_zero() => "Free",
+                            Some(shipping) => { "from " (show::money(shipping)) },
+                            None => span.hush { "at checkout" },
+                        }
                     }
                     @if let Some(tax) = amount(totals.tax.as_ref()).filter(|tax| !tax.is_zero()) { dt { "Tax" } dd { (show::money(tax)) } }
                     @if let Some(total) = amount(totals.total.as_ref()) { dt.total { "Total" } dd.total { (show::money(total)) } }
