@@ -38,7 +38,7 @@ const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 async fn start_service(mut start: Start) -> anyhow::Result<Service> {
     let config: Config = start.config()?;
     let expire_every = Duration::from_secs(config.expire_every_seconds.max(1));
-    let inventory = Inventory::new(start.db.clone(), start.clock.clone(), start.ids.clone(), config);
+    let inventory = Inventory::new(start.db.clone(), start.clock.clone(), start.ids.clone(), config, start.stop.clone());
     let hearing = inventory.clone();
     start.follow_batch("catalog", move |db, events| {
         let inventory = hearing.clone();

@@ -4,6 +4,8 @@ use api_catalog::VariantId;
 use api_inventory as api;
 use api_inventory::inventory_server::Inventory as Contract;
 use api_inventory::{JournalId, WarehouseId};
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use kit_core::TenantId;
 use kit_rpc::{Ctx, parse, status, timestamp, violation};
 use tonic::{Request, Response, Status};
@@ -122,6 +124,16 @@ impl Contract for Rpc {
         let views = self.0.list_stock(tenant, filter).await.map_err(status)?;
         let next_cursor = next(limit, views.len(), views.last().map(|view| view.key.1.to_string()));
         Ok(Response::new(api::ListStockResponse { stocks: views.into_iter().map(Into::into).collect(), next_cursor }))
+    }
+
+    type WatchStockStream = BoxStream<'static, Result<api::WatchStockResponse, Status>>;
+
+    async fn watch_stock(&self, request: Request<api::WatchStockRequest>) -> Answer<Self::WatchStockStream> {
+        let tenant = Ctx::of(&request)?.require_seller("inventory.read")?;
+        let variant = parse("variant_id", &request.get_ref().variant_id)?;
+        let views = self.0.watch_stock(tenant, variant).await.map_err(status)?;
+        let answers = views.map(|view| view.map(|view| api::WatchStockResponse { stock: Some(view.into()) }).map_err(status));
+        Ok(Response::new(answers.boxed()))
     }
 
     async fn list_journal(&self, request: Request<api::ListJournalRequest>) -> Answer<api::ListJournalResponse> {

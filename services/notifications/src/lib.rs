@@ -40,6 +40,6 @@ async fn start_service(mut start: Start) -> anyhow::Result<Service> {
             async move { post.hear(db, events).await }.boxed()
         });
     }
-    let notifications = rpc::Notifications { db: start.db.clone(), clock: start.clock.clone(), site };
+    let notifications = rpc::Notifications { db: start.db.clone(), clock: start.clock.clone(), site, stop: start.stop.clone() };
     Ok(start.serve(NotificationsServer::new(rpc::Rpc(Arc::new(notifications)))))
 }

@@ -1,16 +1,21 @@
 //! What people and operators read, and what people want to be told: parse, ask, map.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api_notifications as api;
 use api_notifications::notifications_event::Body;
 use api_notifications::notifications_server::Notifications as Contract;
 use api_notifications::{MessageId, NotificationsEvent, PreferencesChanged};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, stream};
 use kit_core::{Clock, TenantId, Time, UserId};
 use kit_db::{Db, Event, Scope, log};
 use kit_rpc::{Ctx, parse, status, timestamp};
 use prost::Message as _;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -22,6 +27,8 @@ pub(crate) struct Notifications {
     pub db: Db,
     pub clock: Clock,
     pub site: Arc<Site>,
+    /// Open streams end when the process drains.
+    pub stop: CancellationToken,
 }
 
 #[derive(Clone)]
@@ -30,6 +37,8 @@ pub(crate) struct Rpc(pub Arc<Notifications>);
 type Answer<T> = Result<Response<T>, Status>;
 
 const PAGE: usize = 20;
+/// How often the inbox of somebody who listens is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A part of the inbox.
 struct Page {
@@ -96,6 +105,32 @@ impl Notifications {
         Ok((listed.into_iter().map(Into::into).collect(), next.unwrap_or_default()))
     }
 
+    /// What is sent to a person from now on: their inbox is looked at every second, for as long as somebody listens.
+    async fn watch(self: &Arc<Self>, user: UserId) -> Result<impl Stream<Item = Result<api::Message, Error>> + Send + use<>, Error> {
+        let seen = self.newest(user).await?.into_iter().map(|message| message.message_id).collect::<HashSet<_>>();
+        let inbox = Arc::clone(self);
+        let looks = stream::unfold(seen, move |seen| {
+            let inbox = Arc::clone(&inbox);
+            async move {
+                tokio::time::sleep(LOOK_EVERY).await;
+                Some(match inbox.newest(user).await {
+                    Ok(newest) => {
+                        let ids = newest.iter().map(|message| message.message_id.clone()).collect();
+                        let new = newest.into_iter().rev().filter(|message| !seen.contains(&message.message_id)).map(Ok);
+                        (new.collect::<Vec<_>>(), ids)
+                    }
+                    Err(error) => (vec![Err(error)], seen),
+                })
+            }
+        });
+        Ok(looks.flat_map(stream::iter).take_until(self.stop.clone().cancelled_owned()))
+    }
+
+    async fn newest(&self, user: UserId) -> Result<Vec<api::Message>, Error> {
+        let filter = Filter { user: Some(user), ..Default::default() };
+        Ok(self.list(Scope::Buyer(user), &filter, PAGE).await?.0)
+    }
+
     /// People see what was sent to them, operators everything.
     async fn get(&self, ctx: &Ctx, id: MessageId) -> Result<api::Message, Error> {
         let scope = match ctx.user() {
@@ -157,6 +192,15 @@ impl Contract for Rpc {
         let filter = Filter { user: Some(user), after: page.after, ..Default::default() };
         let (messages, next_cursor) = self.0.list(Scope::Buyer(user), &filter, page.limit).await.map_err(status)?;
         Ok(Response::new(api::ListMyMessagesResponse { messages, next_cursor }))
+    }
+
+    type WatchMyMessagesStream = BoxStream<'static, Result<api::WatchMyMessagesResponse, Status>>;
+
+    async fn watch_my_messages(&self, request: Request<api::WatchMyMessagesRequest>) -> Answer<Self::WatchMyMessagesStream> {
+        let user = Ctx::of(&request)?.require_user()?;
+        let messages = self.0.watch(user).await.map_err(status)?;
+        let answers = messages.map(|message| message.map(|message| api::WatchMyMessagesResponse { message: Some(message) }).map_err(status));
+        Ok(Response::new(answers.boxed()))
     }
 
     async fn get_message(&self, request: Request<api::GetMessageRequest>) -> Answer<api::GetMessageResponse> {

@@ -7,11 +7,12 @@ use api_inventory::{InventoryEvent, StockRanLow, inventory_event};
 use api_notifications::notifications_client::NotificationsClient;
 use api_notifications::{
     GetMessageRequest, GetPreferencesRequest, ListMessagesRequest, ListMyMessagesRequest, ListTemplatesRequest, Message, Preferences,
-    SetPreferencesRequest,
+    SetPreferencesRequest, WatchMyMessagesRequest,
 };
 use api_orders::{Order, OrderEvent, OrderPlaced, OrderRef, SubOrder, SubOrderCancelled, SubOrderConfirmed, SubOrderRefunded, order_event};
 use api_tenants::tenants_client::TenantsClient;
 use api_tenants::{ApplyRequest, ApproveRequest, Business, InviteStaffRequest, StaffRole};
+use futures::StreamExt;
 use kit_core::{Code, TenantId, UserId};
 use kit_db::{Db, Event, Scope, log};
 use kit_rpc::{Actor, Ctx, Link, problem_of};
@@ -287,4 +288,19 @@ async fn notices_go_out_only_after_their_state_is_committed() {
     assert_eq!(stand.to("ann@example.com").await, ["verify_email"], "nothing has happened yet");
     open.commit().await.unwrap();
     assert_eq!(stand.to("ann@example.com").await, ["verify_email", "sub_order_refunded"], "once, when it was so");
+}
+
+#[tokio::test]
+async fn a_person_hears_of_a_message_when_it_is_made_and_not_of_older_ones() {
+    let stand = stand().await;
+    let (anna, _bert) = (stand.person("anna").await, stand.person("bert").await);
+    assert_eq!(stand.mine(&anna).await.len(), 1);
+    let mut heard = stand.inbox.clone().watch_my_messages(anna.request(WatchMyMessagesRequest {})).await.unwrap().into_inner();
+    for email in ["bert@example.com", "anna@example.com"] {
+        let request = RequestPasswordResetRequest { email: email.to_owned() };
+        stand.identity.clone().request_password_reset(stand.market.nobody().request(request)).await.unwrap();
+    }
+    let next = tokio::time::timeout(std::time::Duration::from_secs(10), heard.next()).await.unwrap();
+    let message = next.unwrap().unwrap().message.unwrap();
+    assert_eq!((message.recipient.as_str(), message.user_id.as_str()), ("anna@example.com", anna.user().unwrap().to_string().as_str()));
 }

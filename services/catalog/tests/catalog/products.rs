@@ -1,4 +1,7 @@
 use api_catalog::*;
+use api_inventory::inventory_client::InventoryClient;
+use api_inventory::{SetStockRequest, WatchStockRequest};
+use futures::StreamExt;
 
 use crate::market::{Shop, fields, mug, open, reason, usd};
 
@@ -186,4 +189,24 @@ async fn other_services_read_variants_and_whole_products() {
         }
     }
     assert_eq!(all.len(), 1);
+}
+
+#[tokio::test]
+async fn a_seller_watches_the_stock_of_a_variant_and_nobody_elses() {
+    let shop = open().await;
+    let variant_id = shop.create(mug("MUG-1")).await.unwrap().variants[0].variant_id.clone();
+    shop.market.settle().await;
+    let mut inventory = InventoryClient::new(shop.market.link("inventory"));
+    let watch = || WatchStockRequest { variant_id: variant_id.clone() };
+    let keeper = shop.market.seller(shop.tenant, &["inventory.read", "inventory.write"]);
+    let stranger = shop.market.seller(shop.market.ids.next(), &["inventory.read"]);
+    assert_eq!(reason(inventory.watch_stock(stranger.request(watch())).await), "VARIANT_NOT_FOUND");
+    let mut seen = inventory.watch_stock(keeper.request(watch())).await.unwrap().into_inner();
+    assert_eq!(seen.next().await.unwrap().unwrap().stock.unwrap().available, 0);
+    for quantity in [3, 1] {
+        let set = SetStockRequest { variant_id: variant_id.clone(), quantity, ..Default::default() };
+        inventory.set_stock(keeper.request(set)).await.unwrap();
+        let next = tokio::time::timeout(std::time::Duration::from_secs(5), seen.next()).await.unwrap();
+        assert_eq!(next.unwrap().unwrap().stock.unwrap().available, quantity);
+    }
 }

@@ -2,6 +2,8 @@
 
 use api_catalog::VariantId;
 use api_inventory::{JournalId, ReservationId, WarehouseId};
+use futures::stream::BoxStream;
+use futures::{StreamExt, future, stream};
 use kit_core::{TenantId, Time};
 use kit_db::{Cell, Scope};
 use sqlx::PgConnection;
@@ -88,6 +90,19 @@ impl Inventory {
     pub(crate) async fn stock_of(&self, tenant: TenantId, variant: VariantId) -> Result<StockView, Error> {
         let filter = StockFilter { variant: Some(variant), limit: 1, ..StockFilter::default() };
         self.list_stock(tenant, filter).await?.pop().ok_or(Error::VariantNotFound)
+    }
+
+    /// The stock of a variant now, and again after each of its events.
+    pub(crate) async fn watch_stock(&self, tenant: TenantId, variant: VariantId) -> Result<BoxStream<'static, Result<StockView, Error>>, Error> {
+        // Watched before it is read, so that no change falls between the two.
+        let changes = self.db.watch(variant.uuid());
+        let now = self.stock_of(tenant, variant).await?;
+        let inventory = self.clone();
+        let later = changes.then(move |_event| {
+            let inventory = inventory.clone();
+            async move { inventory.stock_of(tenant, variant).await }
+        });
+        Ok(stream::once(future::ready(Ok(now))).chain(later).take_until(self.stop.clone().cancelled_owned()).boxed())
     }
 
     pub(crate) async fn list_stock(&self, tenant: TenantId, filter: StockFilter) -> Result<Vec<StockView>, Error> {

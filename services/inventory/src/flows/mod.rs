@@ -14,6 +14,7 @@ use futures::FutureExt;
 use kit_core::{Clock, Ids};
 use kit_db::{Batch, Cell, Db, Limits};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -29,13 +30,15 @@ pub(crate) struct Inventory {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) config: Arc<Config>,
+    /// Open streams end when the process drains.
+    pub(crate) stop: CancellationToken,
     /// One batch for each cell, begun when the cell is first asked.
     batches: Arc<Mutex<HashMap<String, CellBatch>>>,
 }
 
 impl Inventory {
-    pub(crate) fn new(db: Db, clock: Clock, ids: Ids, config: Config) -> Self {
-        Self { db, clock, ids, config: Arc::new(config), batches: Arc::default() }
+    pub(crate) fn new(db: Db, clock: Clock, ids: Ids, config: Config, stop: CancellationToken) -> Self {
+        Self { db, clock, ids, config: Arc::new(config), stop, batches: Arc::default() }
     }
 
     /// Runs an operation together with whatever else the cell is asked at this moment, in order of arrival.
