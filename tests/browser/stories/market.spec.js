@@ -80,7 +80,7 @@ test("a seller brings a feed and reads what was rejected", async ({ browser }) =
   await usable(page);
   await page.getByLabel("Name").fill("Berlin");
   await page.getByLabel("Code", { exact: true }).fill("berlin-1");
-  await page.getByLabel("Country code").fill("DE");
+  await page.getByLabel("Country").selectOption("DE");
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByRole("row", { name: /Berlin/ })).toContainText("DE");
   await usable(page);
@@ -407,6 +407,35 @@ test("cards that are declined, ask for 3-D Secure, or answer later end well", as
       await expect(page.getByRole("heading", { level: 1 })).toContainText(/ordered|Order/);
     }
   }
+});
+
+test("somebody who has bought before goes straight to the last look", async ({ browser, request }) => {
+  const anybody = new Api(request);
+  const buyer = await anybody.signedIn("dora@stories.example");
+  const { hits } = await anybody.get("/v1/search?query=stoneware%20mug");
+  const place = { name: "Dora Day", line1: "1 Test Street", postal_code: "62701", city: "Springfield", subdivision: "IL", country: "US" };
+  await buyer.post("/v1/me/addresses", { address: place });
+  const page = await fresh(browser);
+  await signIn(page, "dora@stories.example", PASSWORD);
+  const checkOut = async () => {
+    await buyer.post("/v1/cart/items", { tenant_id: hits[0].tenant_id, variant_id: hits[0].variant_id, quantity: 1 });
+    await page.goto("/checkout");
+  };
+  const placeOrder = async () => {
+    await page.getByRole("button", { name: /Place the order/ }).click();
+    await expect(page.getByRole("heading", { level: 1 })).toContainText(/ordered|Order/);
+  };
+  await checkOut();
+  await expect(page).toHaveURL(/\/payment/);
+  await page.getByLabel("Keep this card for my next orders").check();
+  await pay(page, "4242424242424242");
+  await placeOrder();
+  await checkOut();
+  await expect(page).toHaveURL(/\/review/);
+  await expect(page.getByRole("main")).toContainText("1 Test Street");
+  await expect(page.getByRole("main")).toContainText("4242");
+  await usable(page);
+  await placeOrder();
 });
 
 test("the shop works without a script", async ({ browser }) => {

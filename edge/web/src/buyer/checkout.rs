@@ -29,28 +29,55 @@ pub(crate) async fn begin(State(site): State<Web>, here: Here) -> Page {
     if !here.viewer.signed_in {
         return Ok(pages::who(&here).into_response());
     }
-    start(&site, &here.ctx).await
+    match start(&site, &here.ctx).await? {
+        Ok(checkout) => Ok(Redirect::to(&as_before(&site, &here, &checkout).await?).into_response()),
+        Err(cart) => Ok(cart),
+    }
 }
 
 pub(crate) async fn begin_as_guest(State(site): State<Web>, here: Here, headers: HeaderMap, Posted(_): Posted) -> Page {
     let (ctx, cookies) = site.somebody(&here, &headers).await?;
-    Ok(with_cookies(start(&site, &ctx).await?, cookies))
+    let response = match start(&site, &ctx).await? {
+        Ok(checkout) => Redirect::to(&pages::address_of(&checkout.checkout_id, Step::Address)).into_response(),
+        Err(cart) => cart,
+    };
+    Ok(with_cookies(response, cookies))
 }
 
-async fn start(site: &Site, ctx: &Ctx) -> Page {
+/// A checkout of the cart, or the way back to the cart, where what stands in the way is best seen.
+async fn start(site: &Site, ctx: &Ctx) -> Result<Result<Checkout, Response>, Failure> {
     match site.orders.clone().start_checkout(ctx.request(StartCheckoutRequest::default())).await {
-        Ok(answer) => {
-            let checkout = answer.into_inner().checkout.unwrap_or_default();
-            Ok(Redirect::to(&pages::address_of(&checkout.checkout_id, Step::Address)).into_response())
-        }
-        // What stands in the way is best seen in the cart.
+        Ok(answer) => Ok(Ok(answer.into_inner().checkout.unwrap_or_default())),
         Err(status) => match problem_of(&status) {
             problem if matches!(problem.code, kit_core::Code::Refused | kit_core::Code::Conflict) => {
-                Ok(site.redirect("/cart", Tone::Warn, &problem.message))
+                Ok(Err(site.redirect("/cart", Tone::Warn, &problem.message)))
             }
             _ => Err(status.into()),
         },
     }
+}
+
+/// The express path of those who have bought before: to the address and with the card they keep, straight to the last look, where all of
+/// it can be changed. Whatever is not known, or does not suit this cart, is asked for as ever.
+async fn as_before(site: &Site, here: &Here, checkout: &Checkout) -> Result<String, Failure> {
+    let step = |step| pages::address_of(&checkout.checkout_id, step);
+    let Some(address) = saved(site, here).await.into_iter().next().and_then(|first| first.address) else { return Ok(step(Step::Address)) };
+    let request = UpdateCheckoutRequest {
+        checkout_id: checkout.checkout_id.clone(),
+        email: Some(here.viewer.email.clone()),
+        shipping_address: Some(address),
+        ..Default::default()
+    };
+    let Ok(answer) = site.orders.clone().update_checkout(here.ctx.request(request)).await else { return Ok(step(Step::Address)) };
+    let checkout = answer.into_inner().checkout.unwrap_or_default();
+    if let Some(lacking) = lacking(&checkout) {
+        return Ok(step(lacking));
+    }
+    let kept = means(site, here, &checkout).await?.kept;
+    Ok(match kept.first() {
+        Some(method) => format!("{}?payment_token={}", step(Step::Review), method.method_id),
+        None => step(Step::Payment),
+    })
 }
 
 /// The checkout as it stands; one that has become an order leads there, one that has run out back to the cart.
