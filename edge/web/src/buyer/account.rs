@@ -19,6 +19,40 @@ use crate::ui::form::{self, Form, Input, check};
 use crate::ui::{self, Head, Tone, icon, show};
 use crate::visit::Visit;
 
+const LANGUAGES: [(&str, &str); 12] = [
+    ("en", "English"),
+    ("ar", "العربية"),
+    ("de", "Deutsch"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("hi", "हिन्दी"),
+    ("it", "Italiano"),
+    ("ja", "日本語"),
+    ("nl", "Nederlands"),
+    ("pl", "Polski"),
+    ("pt-BR", "Português (Brasil)"),
+    ("zh", "中文"),
+];
+const CURRENCIES: [(&str, &str); 10] = [
+    ("USD", "US dollar (USD)"),
+    ("EUR", "Euro (EUR)"),
+    ("GBP", "Pound sterling (GBP)"),
+    ("JPY", "Yen (JPY)"),
+    ("INR", "Indian rupee (INR)"),
+    ("CHF", "Swiss franc (CHF)"),
+    ("CAD", "Canadian dollar (CAD)"),
+    ("AUD", "Australian dollar (AUD)"),
+    ("PLN", "Złoty (PLN)"),
+    ("SEK", "Swedish krona (SEK)"),
+];
+
+/// What is offered, with what is set before it when that is something else.
+fn offered(usual: &'static [(&'static str, &'static str)], present: &str) -> Vec<(String, String)> {
+    let other =
+        usual.iter().all(|(value, _)| *value != present).then(|| (present.to_owned(), if present.is_empty() { "–" } else { present }.to_owned()));
+    other.into_iter().chain(usual.iter().map(|(value, shown)| ((*value).to_owned(), (*shown).to_owned()))).collect()
+}
+
 /// A guest has a cart and orders, but no account.
 pub(crate) fn account_needed(visit: &Visit) -> Result<(), Failure> {
     if visit.viewer.signed_in { Ok(()) } else { Err(Failure { code: Code::Unauthenticated, message: String::new() }) }
@@ -34,11 +68,12 @@ pub(crate) fn view(visit: &Visit, user: &User) -> Markup {
     let head = Head { title: "Account", tab: "account", ..Head::default() };
     let mut tiles = vec![
         ("/orders", "package", "Orders", "Track, cancel, get invoices"),
-        ("/account/profile", "user", "Profile and password", "Name, how you sign in"),
+        ("/account/profile", "user", "Profile and password", "Name, language, how you sign in"),
         ("/account/addresses", "map-pin", "Addresses", "Where your parcels go"),
         ("/account/payment-methods", "credit-card", "Payment methods", "Cards you have kept"),
         ("/account/sessions", "monitor", "Devices", "Where you are signed in"),
         ("/messages", "mail", "Messages", "Everything we sent you"),
+        ("/account/notifications", "bell", "Notifications", "What we write to you about"),
         ("/privacy", "eye", "Recommendations", "What we may learn from what you look at"),
     ];
     if visit.tenant().is_some() || !visit.viewer.tenants.is_empty() {
@@ -70,15 +105,29 @@ pub(crate) fn view(visit: &Visit, user: &User) -> Markup {
     )
 }
 
+async fn own(site: &Site, visit: &Visit) -> Result<User, Failure> {
+    Ok(site.identity.clone().get_profile(visit.ctx.request(GetProfileRequest {})).await?.into_inner().user.unwrap_or_default())
+}
+
+fn profile_of(user: &User) -> Form {
+    let form = Form::default().with("name", user.name.as_str()).with("version", user.version.to_string());
+    form.with("language", user.language.as_str()).with("currency", user.currency.as_str())
+}
+
 pub(crate) async fn show_profile(State(site): State<Web>, here: Here) -> Page {
     account_needed(&here)?;
-    let user = site.identity.clone().get_profile(here.ctx.request(GetProfileRequest {})).await?.into_inner().user.unwrap_or_default();
-    let form = Form::default().with("name", user.name).with("version", user.version.to_string());
-    Ok(view_profile(&here, &user.email, &form, &Form::default()).into_response())
+    let user = own(&site, &here).await?;
+    Ok(view_profile(&here, &user.email, &profile_of(&user), &Form::default()).into_response())
 }
 
 pub(crate) async fn update_profile(State(site): State<Web>, here: Here, Posted(form): Posted) -> Page {
-    let request = UpdateProfileRequest { name: Some(form.text("name")), if_version: form.get("version").parse().ok(), ..Default::default() };
+    let chosen = |name: &str| Some(form.text(name)).filter(|value| !value.is_empty());
+    let request = UpdateProfileRequest {
+        name: Some(form.text("name")),
+        language: chosen("language"),
+        currency: chosen("currency"),
+        if_version: form.get("version").parse().ok(),
+    };
     match site.identity.clone().update_profile(here.ctx.request(request)).await {
         Ok(_) => Ok(site.redirect("/account/profile", Tone::Good, "Saved.")),
         Err(status) => Ok(again(view_profile(&here, &here.viewer.email, &form.clone().rejected(&problem_of(&status)), &Form::default()))),
@@ -95,7 +144,7 @@ pub(crate) async fn change_password(State(site): State<Web>, here: Here, Posted(
     match site.identity.clone().change_password(here.ctx.request(request)).await {
         Ok(_) => Ok(site.redirect("/account/profile", Tone::Good, "Your password is changed. Other devices are signed out.")),
         Err(status) => {
-            let profile = Form::default().with("name", here.viewer.name.clone());
+            let profile = profile_of(&own(&site, &here).await?);
             Ok(again(view_profile(&here, &here.viewer.email, &profile, &form.clone().rejected(&problem_of(&status)))))
         }
     }
@@ -105,7 +154,7 @@ fn again(page: Markup) -> Response {
     (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
 }
 
-fn to_account() -> Vec<(String, String)> {
+pub(crate) fn to_account() -> Vec<(String, String)> {
     vec![("/account".to_owned(), "Account".to_owned())]
 }
 
@@ -116,6 +165,10 @@ pub(crate) fn view_profile(visit: &Visit, email: &str, profile: &Form, password:
             (profile.summary())
             input type="hidden" name="version" value=(profile.get("version"));
             (Input::text("name", "Name").autocomplete("name").max_len(100).optional().show(profile))
+            div.columns {
+                (Input::select("language", "Language", offered(&LANGUAGES, profile.get("language"))).class("half").hint("Kept with your account. Pages and messages are in English for now.").show(profile))
+                (Input::select("currency", "Currency", offered(&CURRENCIES, profile.get("currency"))).class("half").hint("Counts where there is a choice; each shop sets the currency of its prices.").show(profile))
+            }
             dl.facts { dt { "E-mail" } dd { (email) } }
             div { button.btn type="submit" { "Save" } }
         }
@@ -319,6 +372,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::buyer::sample::{LONG, address, countries};
     use crate::visit::sample;
     let user = User { name: "Ann Smith".to_owned(), email: "ann@example.com".to_owned(), email_verified: true, ..User::default() };
+    let known = User { language: "en-GB".to_owned(), currency: "EUR".to_owned(), ..user.clone() };
     let unverified = User { name: LONG.to_owned(), email_verified: false, ..user.clone() };
     let saved = vec![
         SavedAddress { address_id: "adr_1".to_owned(), address: Some(address()), default: true },
@@ -339,7 +393,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ("account", view(&sample::buyer(), &user)),
         ("account-seller", view(&sample::seller(), &user)),
         ("account-unverified", view(&sample::operator(), &unverified)),
-        ("profile", view_profile(&sample::buyer(), "ann@example.com", &Form::default().with("name", "Ann Smith"), &Form::default())),
+        ("profile", view_profile(&sample::buyer(), "ann@example.com", &profile_of(&known), &Form::default())),
         (
             "profile-wrong",
             view_profile(&sample::buyer(), "ann@example.com", &Form::default(), &Form::default().wrong("old_password", "Is not right.")),

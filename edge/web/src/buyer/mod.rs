@@ -9,7 +9,8 @@ mod checkout_pages;
 mod files;
 mod home;
 mod live;
-mod messages;
+pub(crate) mod messages;
+mod notices;
 mod order;
 pub(crate) mod order_pages;
 mod paying;
@@ -99,6 +100,7 @@ fn you() -> Router<Web> {
         .route("/verify/resend", post(sign::resend))
         .route("/account", get(account::show))
         .route("/account/profile", get(account::show_profile).post(account::update_profile))
+        .route("/account/notifications", get(notices::show).post(notices::choose))
         .route("/account/password", post(account::change_password))
         .route("/account/addresses", get(account::show_addresses))
         .route("/account/addresses/new", get(account::show_new_address).post(account::add_address))
@@ -113,6 +115,7 @@ fn you() -> Router<Web> {
         .route("/messages/{id}", get(messages::show))
         .route("/sell", get(sell::show))
         .route("/sell/apply", get(sell::show_apply).post(sell::apply))
+        .route("/sell/applications/{tenant_id}", get(sell::show_resubmit).post(sell::resubmit))
         .route("/invite", get(sell::show_invite).post(sell::accept_invite))
 }
 
@@ -146,6 +149,7 @@ pub(crate) fn samples() -> Vec<(&'static str, maud::Markup)> {
         account::samples(),
         paying_pages::samples(),
         messages::samples(),
+        notices::samples(),
         sell::samples(),
         files::samples(),
     ];

@@ -1,8 +1,8 @@
 //! From buyer to seller: applying for a shop, and accepting an invitation to work in one.
 
 use api_identity::Country;
-use api_tenants::{AcceptInviteRequest, ApplyRequest, Business, ListMineRequest, MyTenant, TenantState};
-use axum::extract::{Query as UrlQuery, State};
+use api_tenants::{AcceptInviteRequest, ApplyRequest, Business, ListMineRequest, MyTenant, ResubmitRequest, Tenant, TenantState};
+use axum::extract::{Path, Query as UrlQuery, State};
 use axum::response::{IntoResponse, Redirect};
 use http::StatusCode;
 use kit_rpc::problem_of;
@@ -10,9 +10,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::buyer::account::{account_needed, countries};
-use crate::failure::Page;
+use crate::failure::{Failure, Page};
 use crate::session::{Here, Posted};
-use crate::site::Web;
+use crate::site::{Site, Web};
 use crate::ui::form::{self, Form, Input};
 use crate::ui::{self, Head, Tone, icon};
 use crate::visit::Visit;
@@ -80,6 +80,7 @@ pub(crate) fn view(visit: &Visit, mine: &[MyTenant]) -> Markup {
                                     (ui::badge(tone, words))
                                 }
                                 @if !tenant.state_reason.is_empty() { p.small.soft-ink { (tenant.state_reason) } }
+                                @if tenant.state() == TenantState::Rejected { p { a href={ "/sell/applications/" (tenant.tenant_id) } { "Better it and send it again" } } }
                                 @if tenant.state() == TenantState::Active { p { a href="/seller" { "To the seller portal" } } }
                             }
                         } }
@@ -103,19 +104,10 @@ pub(crate) async fn show_apply(State(site): State<Web>, here: Here) -> Page {
 
 pub(crate) async fn apply(State(site): State<Web>, here: Here, Posted(form): Posted) -> Page {
     account_needed(&here)?;
-    let business = Business {
-        legal_name: form.text("business.legal_name"),
-        registration_number: form.text("business.registration_number"),
-        tax_id: form.text("business.tax_id"),
-        contact_email: form.text("business.contact_email"),
-        phone: form.text("business.phone"),
-        address: form.text("business.address"),
-        about: form.text("business.about"),
-    };
     let request = ApplyRequest {
         store_name: form.text("store_name"),
         slug: form.text("slug"),
-        business: Some(business),
+        business: Some(business_of(&form)),
         country: form.text("country"),
         currency: form.text("currency").to_uppercase(),
         description: form.text("description"),
@@ -127,6 +119,34 @@ pub(crate) async fn apply(State(site): State<Web>, here: Here, Posted(form): Pos
             let page = view_apply(&here, &form.clone().rejected(&problem_of(&status)), &countries(&site, &here).await);
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
+    }
+}
+
+const BUSINESS: [&str; 7] = ["legal_name", "registration_number", "tax_id", "contact_email", "phone", "address", "about"];
+
+fn business_of(form: &Form) -> Business {
+    let [legal_name, registration_number, tax_id, contact_email, phone, address, about] = BUSINESS.map(|name| form.text(&format!("business.{name}")));
+    Business { legal_name, registration_number, tax_id, contact_email, phone, address, about }
+}
+
+fn with_business(business: Business) -> Form {
+    let Business { legal_name, registration_number, tax_id, contact_email, phone, address, about } = business;
+    let values = [legal_name, registration_number, tax_id, contact_email, phone, address, about];
+    BUSINESS.into_iter().zip(values).fold(Form::default(), |form, (name, value)| form.with(&format!("business.{name}"), value))
+}
+
+fn business_fields(form: &Form) -> Markup {
+    html! {
+        p.small.hush { "Only the market's staff sees this." }
+        (Input::text("business.legal_name", "Registered name").autocomplete("organization").max_len(200).show(form))
+        div.columns {
+            (Input::text("business.registration_number", "Register and number").max_len(100).optional().class("half").show(form))
+            (Input::text("business.tax_id", "VAT or tax number").max_len(50).optional().class("half").show(form))
+            (Input::email("business.contact_email", "Contact e-mail").class("half").show(form))
+            (Input::text("business.phone", "Phone").kind("tel").autocomplete("tel").max_len(40).optional().class("half").show(form))
+        }
+        (Input::text("business.address", "Seat").max_len(500).placeholder("1 Kiln Lane, Stoke ST1 1AA").show(form))
+        (Input::area("business.about", "What do you mean to sell?").max_len(2000).optional().show(form))
     }
 }
 
@@ -147,16 +167,7 @@ pub(crate) fn view_apply(visit: &Visit, form: &Form, countries: &[Country]) -> M
             }
             section.card.stack {
                 h2 { "The business behind it" }
-                p.small.hush { "Only the market's staff sees this." }
-                (Input::text("business.legal_name", "Registered name").autocomplete("organization").max_len(200).show(form))
-                div.columns {
-                    (Input::text("business.registration_number", "Register and number").max_len(100).optional().class("half").show(form))
-                    (Input::text("business.tax_id", "VAT or tax number").max_len(50).optional().class("half").show(form))
-                    (Input::email("business.contact_email", "Contact e-mail").class("half").show(form))
-                    (Input::text("business.phone", "Phone").kind("tel").autocomplete("tel").max_len(40).optional().class("half").show(form))
-                }
-                (Input::text("business.address", "Seat").max_len(500).placeholder("1 Kiln Lane, Stoke ST1 1AA").show(form))
-                (Input::area("business.about", "What do you mean to sell?").max_len(2000).optional().show(form))
+                (business_fields(form))
             }
             div { button.btn.large type="submit" { "Send the application" } }
         }
@@ -169,6 +180,55 @@ pub(crate) fn view_apply(visit: &Visit, form: &Form, countries: &[Country]) -> M
                 (ui::crumbs(&[("/sell".to_owned(), "Open a shop".to_owned())], "Apply"))
                 div.page-head { h1 { "Apply for a shop" } }
                 (form::post(visit, "/sell/apply", fields))
+            }
+        },
+    )
+}
+
+/// An own application that was refused; anything else does not exist here.
+async fn refused(site: &Site, visit: &Visit, tenant_id: &str) -> Result<Tenant, Failure> {
+    account_needed(visit)?;
+    let mine = site.tenants.clone().list_mine(visit.ctx.request(ListMineRequest {})).await?.into_inner().tenants;
+    let mut refused = mine.into_iter().filter_map(|own| own.tenant).filter(|tenant| tenant.state() == TenantState::Rejected);
+    refused.find(|tenant| tenant.tenant_id == tenant_id).ok_or_else(Failure::not_found)
+}
+
+pub(crate) async fn show_resubmit(State(site): State<Web>, here: Here, Path(tenant_id): Path<String>) -> Page {
+    let tenant = refused(&site, &here, &tenant_id).await?;
+    let form = with_business(tenant.business.clone().unwrap_or_default());
+    Ok(view_resubmit(&here, &tenant, &form).into_response())
+}
+
+pub(crate) async fn resubmit(State(site): State<Web>, here: Here, Path(tenant_id): Path<String>, Posted(form): Posted) -> Page {
+    let request = ResubmitRequest { tenant_id: tenant_id.clone(), business: Some(business_of(&form)) };
+    match site.tenants.clone().resubmit(here.ctx.request(request)).await {
+        Ok(_) => Ok(site.redirect("/sell", Tone::Good, "Your application is in again. We look at it and write to you.")),
+        Err(status) => {
+            let tenant = refused(&site, &here, &tenant_id).await?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, view_resubmit(&here, &tenant, &form.rejected(&problem_of(&status)))).into_response())
+        }
+    }
+}
+
+fn view_resubmit(visit: &Visit, tenant: &Tenant, form: &Form) -> Markup {
+    let head = Head { title: "Apply again", tab: "account", ..Head::default() };
+    let store = tenant.store.clone().unwrap_or_default();
+    let fields = html! {
+        div.stack.loose {
+            (form.summary())
+            section.card.stack { h2 { "The business behind it" } (business_fields(form)) }
+            div.row { button.btn.large type="submit" { "Send it again" } a.btn.quiet href="/sell" { "Not now" } }
+        }
+    };
+    ui::page(
+        visit,
+        &head,
+        html! {
+            div.medium {
+                (ui::crumbs(&[("/sell".to_owned(), "Open a shop".to_owned())], &store.name))
+                div.page-head { div { h1 { "Apply again: " (store.name) } p { "What you sent is still here. Change what was missing." } } }
+                div.mb6 { (ui::notice(Tone::Warn, html! { strong { "Why it was not accepted" } p { (tenant.state_reason) } })) }
+                (form::post(visit, &format!("/sell/applications/{}", tenant.tenant_id), fields))
             }
         },
     )
@@ -222,7 +282,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::buyer::sample::{LONG, countries};
     use crate::visit::sample;
     let tenant = |state: TenantState, reason: &str| MyTenant {
-        tenant: Some(api_tenants::Tenant {
+        tenant: Some(Tenant {
             state: state.into(),
             state_reason: reason.to_owned(),
             store: Some(api_tenants::Store { name: "Anna's Pottery".to_owned(), ..Default::default() }),
@@ -230,6 +290,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         }),
         ..MyTenant::default()
     };
+    let rejected = tenant(TenantState::Rejected, "The register number belongs to another business.").tenant.unwrap_or_default();
+    let sent = Business { legal_name: "Anna Ltd".to_owned(), address: "1 Kiln Lane".to_owned(), ..Default::default() };
     let wrong =
         Form::default().with("store_name", LONG).wrong("store_name", "Must be at most 80 characters.").wrong("business.legal_name", "Is required.");
     vec![
@@ -237,6 +299,8 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         ("sell-mine", view(&sample::seller(), &[tenant(TenantState::Active, ""), tenant(TenantState::Rejected, LONG)])),
         ("sell-apply", view_apply(&sample::buyer(), &Form::default().with("currency", "USD"), &countries())),
         ("sell-apply-wrong", view_apply(&sample::buyer(), &wrong, &[])),
+        ("sell-again", view_resubmit(&sample::buyer(), &rejected, &with_business(sent))),
+        ("sell-again-wrong", view_resubmit(&sample::buyer(), &rejected, &Form::default().wrong("business.legal_name", "Is required."))),
         ("invite", view_invite(&sample::buyer(), &Form::default().with("token", "t"))),
     ]
 }
