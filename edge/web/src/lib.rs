@@ -10,6 +10,7 @@ mod failure;
 #[cfg(test)]
 mod gallery;
 mod multipart;
+mod offered;
 mod operator;
 mod portal;
 mod returned;

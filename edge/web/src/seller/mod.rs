@@ -1,5 +1,6 @@
 //! The seller portal: products, feeds, stock, orders, shipping, staff, store and money of one tenant.
 
+mod history;
 mod imports;
 mod money;
 mod orders;
@@ -46,8 +47,9 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/seller/products/{product_id}", get(products::show).post(products::save))
         .route("/seller/products/{product_id}/pictures", post(products::add_pictures))
         .route("/seller/products/{product_id}/media/{media_id}/{act}", post(products::picture))
-        .route("/seller/products/{product_id}/versions", get(products::versions))
-        .route("/seller/products/{product_id}/versions/{version}/roll-back", post(products::roll_back))
+        .route("/seller/products/{product_id}/versions", get(history::list))
+        .route("/seller/products/{product_id}/versions/{version}", get(history::show))
+        .route("/seller/products/{product_id}/versions/{version}/roll-back", post(history::roll_back))
         .route("/seller/products/{product_id}/{act}", post(products::act))
         .route("/seller/stock", get(stock::list))
         .route("/seller/stock/{variant_id}", get(stock::show))
@@ -138,6 +140,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         returns::samples(),
         shipping::samples(),
         products::samples(),
+        history::samples(),
         stock::samples(),
         warehouses::samples(),
         imports::samples(),

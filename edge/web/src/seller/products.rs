@@ -1,12 +1,12 @@
-//! The shop's products: the list, one product to change, its pictures, its place on or off sale, its history.
+//! The shop's products: the list, one product to change, its pictures, its place on or off sale.
 
 use api_catalog::{
     ActivateProductRequest, ArchiveProductRequest, AttributeDefinition, Category, DeactivateProductRequest, DeleteProductRequest, GetCategoryRequest,
-    GetProductRequest, ListCategoriesRequest, ListProductsRequest, ListProductsResponse, ListVersionsRequest, ListVersionsResponse, Media, Product,
-    ProductStatus, RollBackProductRequest, SubmitProductRequest, Texts, UpdateProductRequest, UploadMediaRequest,
+    GetProductRequest, ListCategoriesRequest, ListProductsRequest, ListProductsResponse, Media, Product, ProductStatus, SubmitProductRequest, Texts,
+    UpdateProductRequest, UploadMediaRequest,
 };
 use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::IntoResponse;
 use http::StatusCode;
 use kit_core::Currency;
 use kit_rpc::problem_of;
@@ -16,7 +16,7 @@ use super::product_form::{self as fields, Choices};
 use super::{desk, shop_currency, working};
 use crate::failure::{Failure, Page};
 use crate::multipart::Uploaded;
-use crate::portal::{ListQuery, filter, link, moment, word};
+use crate::portal::{ListQuery, filter, link, moment};
 use crate::session::{Here, Posted};
 use crate::site::Web;
 use crate::ui::form::{self, Form, Input};
@@ -105,7 +105,7 @@ async fn schema(site: &Web, visit: &Visit, category: &str) -> (Option<Category>,
     found.map(|found| found.into_inner()).map_or((None, Vec::new()), |found| (found.category, found.attributes))
 }
 
-async fn load(site: &Web, visit: &Visit, product_id: &str) -> Result<Product, Failure> {
+pub(super) async fn load(site: &Web, visit: &Visit, product_id: &str) -> Result<Product, Failure> {
     let request = GetProductRequest { product_id: product_id.to_owned() };
     Ok(site.catalog.clone().get_product(visit.ctx.request(request)).await?.into_inner().product.unwrap_or_default())
 }
@@ -206,7 +206,7 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((product_id, a
 }
 
 /// The product as it is, with what the service said above it.
-async fn refused(site: &Web, visit: &Visit, product_id: &str, status: &tonic::Status) -> Page {
+pub(super) async fn refused(site: &Web, visit: &Visit, product_id: &str, status: &tonic::Status) -> Page {
     let product = load(site, visit, product_id).await?;
     let (form, shop) = page_of(site, visit, &product).await?;
     unsaved(again(site, visit, Some(&product), shop, &form.rejected(&problem_of(status))).await?)
@@ -271,6 +271,7 @@ fn view(visit: &Visit, product: Option<&Product>, choices: &Choices<'_>, form: &
     let body = html! {
         (ui::crumbs(&[("/seller/products".to_owned(), "Products".to_owned())], title))
         @if let Some(reason) = product.map(|product| &product.decline_reason).filter(|reason| !reason.is_empty()) { div.mb6 { (ui::notice(Tone::Bad, html! { strong { "Not approved" } p { (reason) } })) } }
+        @if product.is_some_and(|product| product.status() == ProductStatus::InReview) { div.mb6 { (ui::notice(Tone::Info, "The market looks at it now. It goes on sale when it is approved; if not, you read here why.")) } }
         div.mb4 { (form.summary()) }
         div.with-aside {
             form.stack.loose #product method="post" action=(action) {
@@ -344,64 +345,10 @@ fn pictures_card(visit: &Visit, product: &Product) -> Markup {
     }
 }
 
-pub(crate) async fn versions(State(site): State<Web>, here: Here, Path(product_id): Path<String>, Query(wanted): Query<ListQuery>) -> Page {
-    working(&here)?;
-    let product = load(&site, &here, &product_id).await?;
-    let request = ListVersionsRequest { product_id, limit: PAGE, cursor: wanted.cursor };
-    let found = site.catalog.clone().list_versions(here.ctx.request(request)).await?.into_inner();
-    Ok(view_versions(&here, &product, &found).into_response())
-}
-
-fn view_versions(visit: &Visit, product: &Product, found: &ListVersionsResponse) -> Markup {
-    let address = format!("/seller/products/{}", product.product_id);
-    let body = html! {
-        (ui::crumbs(&[("/seller/products".to_owned(), "Products".to_owned()), (address.clone(), product.title.clone())], "Versions"))
-        div.stack {
-            @for version in &found.versions {
-                section.card.stack.tight {
-                    header.row.between {
-                        h2 { "Version " (version.version) " " span.small.hush { (word(&version.action, "")) } }
-                        @if version.version != product.version && visit.may("seller:catalog.write") {
-                            (form::post(visit, &format!("{address}/versions/{}/roll-back", version.version), html! { button.btn.outline.small type="submit" data-confirm="Make the product what it was in this version?" { (ui::icon("rotate-ccw")) "Roll back to this" } }))
-                        }
-                    }
-                    p.small.hush { (moment(version.at.as_ref())) " by " span.mono.tiny { (version.actor) } }
-                    @if !version.changes.is_empty() { (changes(&version.changes)) }
-                }
-            }
-        }
-        (ui::pager(None, (!found.next_cursor.is_empty()).then(|| link(&format!("{address}/versions"), &[("cursor", &found.next_cursor)])).as_deref()))
-    };
-    desk(visit, "/seller/products", "Versions", "What changed, when, by whom. Nothing is lost: any version can come back.", html! {}, body)
-}
-
-fn changes(changes: &[api_catalog::Change]) -> Markup {
-    html! {
-        table.table.cards {
-            thead { tr { th scope="col" { "Field" } th scope="col" { "Before" } th scope="col" { "After" } } }
-            tbody { @for change in changes { tr { th scope="row" { span.mono.tiny { (change.field) } } td data-label="Before" { span.small.clamp-2 { (change.before) } } td data-label="After" { span.small.clamp-2 { (change.after) } } } } }
-        }
-    }
-}
-
-pub(crate) async fn roll_back(
-    State(site): State<Web>,
-    here: Here,
-    Path((product_id, version)): Path<(String, i32)>,
-    Posted(_): Posted,
-) -> Result<Response, Failure> {
-    working(&here)?;
-    let request = RollBackProductRequest { product_id: product_id.clone(), version, ..Default::default() };
-    match site.catalog.clone().roll_back_product(here.ctx.request(request)).await {
-        Ok(_) => Ok(Redirect::to(&format!("/seller/products/{product_id}")).into_response()),
-        Err(status) => refused(&site, &here, &product_id, &status).await,
-    }
-}
-
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::seller;
-    use api_catalog::{AttributeType, Change, StatusCount, Variant, Version};
+    use api_catalog::{AttributeType, StatusCount, Variant};
     let money = |amount_minor| Some(kit_rpc::proto::Money { amount_minor, currency: "USD".to_owned() });
     let variant = |sku: &str, size: &str| Variant {
         variant_id: format!("var_{sku}"),
@@ -450,22 +397,10 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     let searching = Choices { currency: Currency::USD, category: None, attributes: &[], found: Some(std::slice::from_ref(&category)) };
     let lost = Choices { currency: Currency::USD, category: None, attributes: &[], found: Some(&[]) };
     let wrong = fields::blank().wrong("title", "Is required.").wrong("variants[0].price", "Write an amount as in 19.99.");
-    let versions = ListVersionsResponse {
-        versions: vec![
-            Version {
-                version: 3,
-                action: "updated".to_owned(),
-                actor: "usr_1".to_owned(),
-                changes: vec![Change { field: "variants[D01-000].price".to_owned(), before: "USD 24.99".to_owned(), after: "USD 19.99".to_owned() }],
-                ..Default::default()
-            },
-            Version { version: 2, action: "activated".to_owned(), ..Default::default() },
-        ],
-        next_cursor: "n".to_owned(),
-    };
     let counts = vec![StatusCount { status: ProductStatus::Active.into(), count: 1240 }];
     let found = ListProductsResponse { products: vec![product(ProductStatus::Active), declined.clone()], next_cursor: "n".to_owned(), counts };
     let active = product(ProductStatus::Active);
+    let waiting = product(ProductStatus::InReview);
     vec![
         ("seller-products", view_list(&seller(), &ListQuery { cursor: "c".to_owned(), ..Default::default() }, &found)),
         (
@@ -473,9 +408,9 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
             view_list(&seller(), &ListQuery { state: "archived".to_owned(), ..Default::default() }, &ListProductsResponse::default()),
         ),
         ("seller-product", view(&seller(), Some(&active), &plain, &fields::filled(&active, Some(&category)))),
+        ("seller-product-in-review", view(&seller(), Some(&waiting), &plain, &fields::filled(&waiting, Some(&category)))),
         ("seller-product-declined", view(&seller(), Some(&declined), &searching, &fields::filled(&declined, None))),
         ("seller-product-new", view(&seller(), None, &lost, &fields::blank())),
         ("seller-product-wrong", view(&seller(), None, &searching, &wrong)),
-        ("seller-product-versions", view_versions(&seller(), &active, &versions)),
     ]
 }
