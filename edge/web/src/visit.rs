@@ -172,6 +172,7 @@ pub(crate) mod sample {
             "tenants.read",
             "tenants.write",
             "users.read",
+            "users.write",
             "catalog.write",
             "orders.read",
             "orders.write",

@@ -1,11 +1,12 @@
 //! The category tree: a look through it, and loading it from taxonomy files.
 
-use api_catalog::{Category, ExportTaxonomyRequest, ImportTaxonomyRequest, ListCategoriesRequest, ListCategoriesResponse};
+use api_catalog::{ExportTaxonomyRequest, ImportTaxonomyRequest, ListCategoriesRequest, ListCategoriesResponse};
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use kit_rpc::problem_of;
 use maud::{Markup, html};
 
+use super::category::address_of;
 use super::{ListQuery, console, link, staff};
 use crate::failure::Page;
 use crate::multipart::Uploaded;
@@ -63,7 +64,6 @@ pub(crate) async fn load(State(site): State<Web>, here: Here, upload: Uploaded) 
 }
 
 fn view(visit: &Visit, wanted: &ListQuery, found: &ListCategoriesResponse, form: &Form) -> Markup {
-    let here = |category: &Category| link("/operator/categories", &[("kind", &category.category_id)]);
     let body = html! {
         div.with-aside {
             div {
@@ -79,7 +79,7 @@ fn view(visit: &Visit, wanted: &ListQuery, found: &ListCategoriesResponse, form:
                             tbody {
                                 @for category in &found.categories {
                                     tr {
-                                        th scope="row" { @if category.has_children { a href=(here(category)) { (category.name) } } @else { (category.name) } }
+                                        th scope="row" { a href=(address_of(category)) { (category.name) } }
                                         td data-label="Path" { span.small.hush { (category.path.join(" › ")) } }
                                         td data-label="Code" { span.mono.tiny { (category.code) } }
                                     }
@@ -110,7 +110,7 @@ fn view(visit: &Visit, wanted: &ListQuery, found: &ListCategoriesResponse, form:
         "/operator/categories",
         "Categories",
         "The tree that all shops sort their products into, with the attributes of each branch.",
-        html! {},
+        html! { div.row { a.btn.outline href="/operator/attributes" { (ui::icon("sliders-horizontal")) "Attributes" } a.btn href="/operator/categories/new" { (ui::icon("plus")) "Add a category" } } },
         body,
     )
 }
@@ -118,6 +118,7 @@ fn view(visit: &Visit, wanted: &ListQuery, found: &ListCategoriesResponse, form:
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
+    use api_catalog::Category;
     let category = |id: &str, name: &str, has_children| Category {
         category_id: id.to_owned(),
         code: id.to_owned(),

@@ -43,7 +43,14 @@ fn view_list(visit: &Visit, wanted: &ListQuery, found: &ListMessagesResponse) ->
         }
         (ui::pager(None, (!found.next_cursor.is_empty()).then(|| link("/operator/messages", &[("query", &wanted.query), ("cursor", &found.next_cursor)])).as_deref()))
     };
-    console(visit, "/operator/messages", "Messages", "The local inbox: no mail provider is configured, so every message stays here.", html! {}, body)
+    console(
+        visit,
+        "/operator/messages",
+        "Messages",
+        "The local inbox: no mail provider is configured, so every message stays here.",
+        html! { a.btn.outline href="/operator/templates" { (ui::icon("file-text")) "Templates" } },
+        body,
+    )
 }
 
 pub(crate) async fn show(State(site): State<Web>, here: Here, Path(message_id): Path<String>) -> Page {

@@ -1,19 +1,26 @@
 //! The operator console: tenants, orders, money, categories, messages, the audit log and the health of the market.
 
+mod attributes;
 mod audit;
 mod categories;
+mod category;
 mod experiments;
 mod health;
 mod messages;
 mod money;
 mod orders;
 mod overview;
+mod payment;
+mod person;
 mod psps;
 mod recommendations;
 mod returns;
+mod review;
 mod search;
 mod settlements;
+mod templates;
 mod tenants;
+mod terms;
 mod users;
 
 use axum::Router;
@@ -40,6 +47,8 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/operator/returns/{return_id}/{act}", post(returns::act))
         .route("/operator/orders/{order_id}/parts/{sub_order_id}/refund", post(orders::refund))
         .route("/operator/payments", get(money::payments))
+        .route("/operator/payments/{payment_id}", get(payment::show))
+        .route("/operator/payments/{payment_id}/resolve", post(payment::resolve))
         .route("/operator/psps", get(psps::show))
         .route("/operator/ledger", get(money::ledger))
         .route("/operator/settlements", get(settlements::payouts))
@@ -51,6 +60,14 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/operator/open-items/{item_id}", post(settlements::resolve))
         .route("/operator/taxonomy/{part}", get(categories::export))
         .route("/operator/categories", get(categories::list).post(categories::load))
+        .route("/operator/review", get(review::list))
+        .route("/operator/review/{tenant_id}/{product_id}/{act}", post(review::act))
+        .route("/operator/categories/new", get(category::new).post(category::create))
+        .route("/operator/categories/{category}", get(category::show).post(category::save))
+        .route("/operator/categories/{category}/attributes", post(category::set_attributes))
+        .route("/operator/categories/{category}/delete", post(category::delete))
+        .route("/operator/attributes", get(attributes::list))
+        .route("/operator/attributes/one", get(attributes::show).post(attributes::save))
         .route("/operator/recommendations", get(recommendations::show).post(recommendations::train))
         .route("/operator/recommendations/{model_id}/publish", post(recommendations::publish))
         .route("/operator/experiments", get(experiments::show).post(experiments::start))
@@ -60,19 +77,25 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/operator/search/synonyms/forget", post(search::forget))
         .route("/operator/search/rebuild", post(search::rebuild))
         .route("/operator/users", get(users::list))
+        .route("/operator/users/{user_id}", get(person::show))
+        .route("/operator/users/{user_id}/{act}", post(person::act))
         .route("/operator/messages", get(messages::list))
         .route("/operator/messages/{message_id}", get(messages::show))
+        .route("/operator/templates", get(templates::list))
+        .route("/operator/templates/{name}", get(templates::show))
+        .route("/operator/templates/{name}/html", get(templates::html))
         .route("/operator/audit", get(audit::list).post(audit::verify))
         .route("/operator/health", get(health::show))
         .route("/operator/dead-letters/{service}/{number}/retry", post(health::retry))
 }
 
 /// The entries of the navigation, each with the permission that shows it.
-const ENTRIES: [(&str, &str, &str, &str, &str); 18] = [
+const ENTRIES: [(&str, &str, &str, &str, &str); 19] = [
     ("", "/operator", "layout-grid", "Overview", "health.read"),
     ("Market", "/operator/tenants", "store", "Tenants", "tenants.read"),
     ("", "/operator/orders", "package", "Orders", "orders.read"),
     ("", "/operator/returns", "rotate-ccw", "Returns", "orders.read"),
+    ("", "/operator/review", "badge-check", "Product review", "catalog.write"),
     ("", "/operator/categories", "folder-tree", "Categories", "catalog.write"),
     ("", "/operator/recommendations", "sparkles", "Recommendations", "recommendations.write"),
     ("", "/operator/experiments", "chart-line", "Experiments", "recommendations.write"),
@@ -118,14 +141,20 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
         orders::samples(),
         returns::samples(),
         money::samples(),
+        payment::samples(),
         psps::samples(),
         settlements::samples(),
+        review::samples(),
         categories::samples(),
+        category::samples(),
+        attributes::samples(),
         recommendations::samples(),
         experiments::samples(),
         search::samples(),
         users::samples(),
+        person::samples(),
         messages::samples(),
+        templates::samples(),
         audit::samples(),
         health::samples(),
     ]

@@ -26,7 +26,17 @@ const STATES: [(&str, &str); 7] = [
 ];
 const PAGE: u32 = 25;
 
-fn text(money: Option<&kit_rpc::proto::Money>) -> String {
+pub(super) fn state_badge(state: PaymentState) -> Markup {
+    let tone = match state {
+        PaymentState::Captured | PaymentState::Authorised => Tone::Good,
+        PaymentState::Failed => Tone::Bad,
+        PaymentState::Unknown | PaymentState::ActionRequired => Tone::Warn,
+        _ => Tone::Plain,
+    };
+    badge(tone, word(state.as_str_name(), "PAYMENT_STATE_"))
+}
+
+pub(super) fn text(money: Option<&kit_rpc::proto::Money>) -> String {
     amount(money).map(show::money).unwrap_or_default()
 }
 
@@ -47,11 +57,9 @@ fn view_payments(visit: &Visit, wanted: &ListQuery, found: &ListPaymentsResponse
                     thead { tr { th scope="col" { "Payment" } th scope="col" { "State" } th.num scope="col" { "Amount" } th.num scope="col" { "Captured" } th.num scope="col" { "Refunded" } th scope="col" { "PSP" } th scope="col" { "Made" } } }
                     tbody {
                         @for payment in &found.payments {
-                            @let state = payment.state();
-                            @let tone = match state { PaymentState::Captured | PaymentState::Authorised => Tone::Good, PaymentState::Failed => Tone::Bad, PaymentState::Unknown | PaymentState::ActionRequired => Tone::Warn, _ => Tone::Plain };
                             tr {
-                                th scope="row" { a.mono.tiny href={ "/operator/orders/" (payment.order_id) } { (payment.payment_id) } @if !payment.failure_message.is_empty() { div.tiny.bad-ink { (payment.failure_message) } } }
-                                td data-label="State" { (badge(tone, word(state.as_str_name(), "PAYMENT_STATE_"))) }
+                                th scope="row" { a.mono.tiny href={ "/operator/payments/" (payment.payment_id) } { (payment.payment_id) } @if !payment.failure_message.is_empty() { div.tiny.bad-ink { (payment.failure_message) } } }
+                                td data-label="State" { (state_badge(payment.state())) }
                                 td.num data-label="Amount" { (text(payment.amount.as_ref())) }
                                 td.num data-label="Captured" { (text(payment.captured.as_ref())) }
                                 td.num data-label="Refunded" { (text(payment.refunded.as_ref())) }

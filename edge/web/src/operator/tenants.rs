@@ -1,18 +1,20 @@
 //! The shops of the market: who applied, who sells, and the decisions about them.
 
 use api_tenants::{
-    ApproveRequest, CloseRequest, GetRequest, GetResponse, ListRequest, ListResponse, Plan, ReactivateRequest, RejectRequest, StartReviewRequest,
+    ApproveRequest, CloseRequest, GetRequest, GetResponse, ListRequest, ListResponse, ReactivateRequest, RejectRequest, StartReviewRequest,
     SuspendRequest, Tenant, TenantState,
 };
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
+use http::StatusCode;
 use kit_rpc::problem_of;
 use maud::{Markup, html};
 
+use super::terms::{self, PLANS, Terms};
 use super::{ListQuery, console, filter, link, moment, staff, word};
 use crate::failure::{Failure, Page};
 use crate::session::{Here, Posted};
-use crate::site::Web;
+use crate::site::{Site, Web};
 use crate::ui::form::{self, Form, Input};
 use crate::ui::{self, Tone, badge, show};
 use crate::visit::Visit;
@@ -78,8 +80,14 @@ fn view_list(visit: &Visit, wanted: &ListQuery, found: &ListResponse) -> Markup 
 
 pub(crate) async fn show(State(site): State<Web>, here: Here, Path(tenant_id): Path<String>) -> Page {
     staff(&here)?;
-    let found = site.tenants.clone().get(here.ctx.request(GetRequest { tenant_id })).await?.into_inner();
-    Ok(view(&here, &found, &Form::default()).into_response())
+    let (found, terms) = load(&site, &here, tenant_id).await?;
+    Ok(view(&here, &found, &terms, &Form::default()).into_response())
+}
+
+async fn load(site: &Site, visit: &Visit, tenant_id: String) -> Result<(GetResponse, Terms), Failure> {
+    let found = site.tenants.clone().get(visit.ctx.request(GetRequest { tenant_id })).await?.into_inner();
+    let terms = Terms::load(site, visit, &found.tenant.clone().unwrap_or_default()).await;
+    Ok((found, terms))
 }
 
 /// One decision about a tenant, by the last word of the address.
@@ -87,7 +95,7 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((tenant_id, ac
     staff(&here)?;
     let (mut tenants, ctx) = (site.tenants.clone(), &here.ctx);
     let (id, reason) = (tenant_id.clone(), form.text("reason"));
-    let plan = Plan::from_str_name(&format!("PLAN_{}", form.get("plan").to_uppercase())).unwrap_or_default();
+    let plan = terms::plan_of(form.get("plan"));
     let (done, told) = match act.as_str() {
         "review" => (tenants.start_review(ctx.request(StartReviewRequest { tenant_id: id })).await.err(), "The application is in review."),
         "approve" => {
@@ -99,20 +107,27 @@ pub(crate) async fn act(State(site): State<Web>, here: Here, Path((tenant_id, ac
         }
         "reactivate" => (tenants.reactivate(ctx.request(ReactivateRequest { tenant_id: id, reason })).await.err(), "Active again."),
         "close" => (tenants.close(ctx.request(CloseRequest { tenant_id: id, reason })).await.err(), "Closed for good."),
-        _ => return Err(Failure::not_found()),
+        _ => return set_terms(&site, &here, tenant_id, &act, form).await,
     };
-    let back = format!("/operator/tenants/{tenant_id}");
     match done {
-        None => Ok(site.redirect(&back, Tone::Good, told)),
-        Some(status) => {
-            let found = site.tenants.clone().get(here.ctx.request(GetRequest { tenant_id })).await?.into_inner();
-            let page = view(&here, &found, &form.rejected(&problem_of(&status)));
-            Ok((http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
-        }
+        None => Ok(site.redirect(&format!("/operator/tenants/{tenant_id}"), Tone::Good, told)),
+        Some(status) => again(&site, &here, tenant_id, &form.rejected(&problem_of(&status))).await,
     }
 }
 
-fn view(visit: &Visit, found: &GetResponse, form: &Form) -> Markup {
+async fn set_terms(site: &Site, visit: &Visit, tenant_id: String, act: &str, form: Form) -> Page {
+    match terms::set(site, visit, &tenant_id, act, form).await? {
+        Ok(told) => Ok(site.redirect(&format!("/operator/tenants/{tenant_id}"), Tone::Good, told)),
+        Err(form) => again(site, visit, tenant_id, &form).await,
+    }
+}
+
+async fn again(site: &Site, visit: &Visit, tenant_id: String, form: &Form) -> Page {
+    let (found, terms) = load(site, visit, tenant_id).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, view(visit, &found, &terms, form)).into_response())
+}
+
+fn view(visit: &Visit, found: &GetResponse, terms: &Terms, form: &Form) -> Markup {
     let tenant = found.tenant.clone().unwrap_or_default();
     let (store, business) = (tenant.store.clone().unwrap_or_default(), tenant.business.clone().unwrap_or_default());
     let quotas = tenant.quotas.unwrap_or_default();
@@ -142,7 +157,7 @@ fn view(visit: &Visit, found: &GetResponse, form: &Form) -> Markup {
                 }
                 section.card { h2.mb4 { "History" } (history(found)) }
             }
-            aside { @if visit.may("operator:tenants.write") { (decisions(visit, &tenant)) } }
+            aside.stack { @if visit.may("operator:tenants.write") { (decisions(visit, &tenant)) } (terms.cards(visit, &tenant, form)) }
         }
     };
     console(visit, "/operator/tenants", &store.name, "", html! {}, body)
@@ -163,13 +178,12 @@ fn decisions(visit: &Visit, tenant: &Tenant) -> Markup {
     let state = tenant.state();
     let action = |act: &str| format!("/operator/tenants/{}/{act}", tenant.tenant_id);
     let waiting = matches!(state, TenantState::Applied | TenantState::Verifying);
-    let plans = [("free", "Free"), ("pro", "Pro"), ("enterprise", "Enterprise")];
     let asked = Form::default().with("plan", word(tenant.plan().as_str_name(), "PLAN_"));
     html! {
         section.card.stack {
             h2 { "Decide" }
             @if waiting {
-                (form::post(visit, &action("approve"), html! { div.stack { (Input::select("plan", "Plan", plans).show(&asked)) button.btn.block type="submit" { (ui::icon("badge-check")) "Approve" } } }))
+                (form::post(visit, &action("approve"), html! { div.stack { (Input::select("plan", "Plan", PLANS).show(&asked)) button.btn.block type="submit" { (ui::icon("badge-check")) "Approve" } } }))
             }
             @if state == TenantState::Applied { (form::post(visit, &action("review"), html! { button.btn.outline.block type="submit" { "Take into review" } })) }
             @if matches!(state, TenantState::Suspended) { (form::post(visit, &action("reactivate"), html! { button.btn.block type="submit" { "Reactivate" } })) }
@@ -190,6 +204,7 @@ fn decisions(visit: &Visit, tenant: &Tenant) -> Markup {
 
 #[cfg(test)]
 pub(super) fn sample_tenants() -> Vec<Tenant> {
+    use api_tenants::Plan;
     let tenant = |number: u32, name: &str, state: TenantState| Tenant {
         tenant_id: format!("ten_{number:032x}"),
         state: state.into(),
@@ -223,15 +238,19 @@ pub(crate) fn samples() -> Vec<(&'static str, Markup)> {
     use crate::visit::sample::operator;
     let tenants = sample_tenants();
     let change = api_tenants::StateChange { state: TenantState::Applied.into(), actor: "usr_1".to_owned(), ..Default::default() };
+    let terms = terms::sample();
     let one = |tenant: &Tenant| GetResponse { tenant: Some(tenant.clone()), history: vec![change.clone()] };
     vec![
         ("operator-tenants", view_list(&operator(), &ListQuery::default(), &ListResponse { tenants: tenants.clone(), next_cursor: "n".to_owned() })),
         ("operator-tenants-none", view_list(&operator(), &ListQuery { query: "nobody".to_owned(), ..Default::default() }, &ListResponse::default())),
-        ("operator-tenant-applied", view(&operator(), &one(&tenants[0]), &Form::default())),
+        ("operator-tenant-applied", view(&operator(), &one(&tenants[0]), &terms, &Form::default())),
         (
             "operator-tenant-active",
-            view(&operator(), &one(&tenants[1]), &Form::default().rejected(&problem_of(&kit_rpc::violation("reason", "is required")))),
+            view(&operator(), &one(&tenants[1]), &terms, &Form::default().rejected(&problem_of(&kit_rpc::violation("reason", "is required")))),
         ),
-        ("operator-tenant-suspended", view(&operator(), &one(&tenants[2]), &Form::default())),
+        (
+            "operator-tenant-suspended",
+            view(&operator(), &one(&tenants[2]), &Terms::default(), &Form::default().with("plan", "pro").wrong("commission", terms::NO_SHARE)),
+        ),
     ]
 }
