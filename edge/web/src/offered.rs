@@ -15,15 +15,17 @@ pub(crate) fn content(product: &Product) -> Markup {
             @if !product.tags.is_empty() { dt { "Tags" } dd { (product.tags.join(", ")) } }
         }
         @if !product.description.is_empty() { div.prose { (PreEscaped(&product.description)) } }
-        table.table.cards {
-            thead { tr { th scope="col" { "SKU" } th scope="col" { "Options" } th scope="col" { "GTIN" } th.num scope="col" { "Price" } } }
-            tbody {
-                @for variant in &product.variants {
-                    tr {
-                        th scope="row" { span.mono.tiny { (variant.sku) } }
-                        td data-label="Options" { @for (index, option) in variant.options.iter().enumerate() { @if index > 0 { ", " } (option.name) ": " (option.value) } }
-                        td data-label="GTIN" { span.mono.tiny { (variant.gtin) } }
-                        td.num data-label="Price" { (amount(variant.price.as_ref()).map(show::money).unwrap_or_default()) @if let Some(before) = amount(variant.list_price.as_ref()) { " " s.was { (show::money(before)) } } }
+        div.card.flush {
+            table.table.cards {
+                thead { tr { th scope="col" { "SKU" } th scope="col" { "Options" } th scope="col" { "GTIN" } th.num scope="col" { "Price" } } }
+                tbody {
+                    @for variant in &product.variants {
+                        tr {
+                            th scope="row" { span.mono.tiny { (variant.sku) } }
+                            td data-label="Options" { @for (index, option) in variant.options.iter().enumerate() { @if index > 0 { ", " } (option.name) ": " (option.value) } }
+                            td data-label="GTIN" { span.mono.tiny { (variant.gtin) } }
+                            td.num data-label="Price" { (amount(variant.price.as_ref()).map(show::money).unwrap_or_default()) @if let Some(before) = amount(variant.list_price.as_ref()) { " " s.was { (show::money(before)) } } }
+                        }
                     }
                 }
             }

@@ -44,7 +44,7 @@ test("an operator approves a shop that has applied", async ({ browser }) => {
   await usable(operator);
   await operator.getByRole("button", { name: "Approve" }).click();
   await expect(operator.getByRole("status").first()).toContainText("can sell now");
-  for (const path of ["/operator", "/operator/orders", "/operator/payments", "/operator/ledger", "/operator/ledger?kind=proof", "/operator/settlements", "/operator/disputes", "/operator/open-items", "/operator/categories", "/operator/users", "/operator/audit", "/operator/health", "/operator/messages", "/operator/recommendations", "/operator/experiments"]) {
+  for (const path of ["/operator", "/operator/orders", "/operator/payments", "/operator/ledger", "/operator/ledger?kind=proof", "/operator/settlements", "/operator/disputes", "/operator/open-items", "/operator/categories", "/operator/categories/new", "/operator/attributes", "/operator/attributes/one?query=color", "/operator/review", "/operator/templates", "/operator/templates/order_placed", "/operator/users", "/operator/audit", "/operator/health", "/operator/messages", "/operator/recommendations", "/operator/experiments"]) {
     await operator.goto(path);
     await usable(operator);
   }

@@ -56,7 +56,7 @@ fn view(visit: &Visit, preferences: &Preferences) -> Markup {
                     @if works { section.card { h2.mb4 { "For the shops you work in" } (form::post(visit, "/account/notifications", fields)) } }
                     section.card.stack {
                         h2 { "Always" }
-                        ul.divided { @for (picture, name, more) in ALWAYS { li.row { (icon(picture)) div { p.strong { (name) } p.small.hush { (more) } } } } }
+                        ul.divided { @for (picture, name, more) in ALWAYS { li.row.nowrap { (icon(picture)) div { p.strong { (name) } p.small.hush { (more) } } } } }
                         p.small.hush { "We write nothing else: no news, no offers." }
                     }
                 }

@@ -100,7 +100,7 @@ fn view_list(visit: &Visit, query: &str, all: &[AttributeDefinition]) -> Markup 
                             tr {
                                 th scope="row" { a href=(link("/operator/attributes/one", &[("query", &attribute.key)])) { (attribute.name) } }
                                 td data-label="Key" { span.mono.tiny { (attribute.key) } }
-                                td data-label="Type" { (type_word(attribute.r#type())) @if !attribute.unit.is_empty() { ", " (attribute.unit) } }
+                                td data-label="Type" { span { (type_word(attribute.r#type())) @if !attribute.unit.is_empty() { ", " (attribute.unit) } } }
                                 td data-label="Values" { span.small.clamp-2 { (attribute.values.iter().take(12).cloned().collect::<Vec<_>>().join(", ")) } }
                             }
                         }

@@ -21,12 +21,11 @@ const PAGE: u32 = 200;
 
 pub(crate) async fn list(State(site): State<Web>, here: Here, Query(wanted): Query<ListQuery>) -> Page {
     staff(&here)?;
-    let request = ListCategoriesRequest { parent: wanted.kind.clone(), query: wanted.query.clone(), limit: PAGE, cursor: wanted.cursor.clone() };
+    let request = ListCategoriesRequest { query: wanted.query.clone(), limit: PAGE, cursor: wanted.cursor.clone(), ..Default::default() };
     let found = site.catalog.clone().list_categories(here.ctx.request(request)).await?.into_inner();
     Ok(view(&here, &wanted, &found, &Form::default()).into_response())
 }
 
-/// Loads the files one after another and tells what each changed.
 /// A part of the taxonomy as the file it could be loaded from.
 pub(crate) async fn export(State(site): State<Web>, here: Here, Path(part): Path<String>) -> Page {
     staff(&here)?;
@@ -34,6 +33,7 @@ pub(crate) async fn export(State(site): State<Web>, here: Here, Path(part): Path
     Ok(download(site.catalog.clone().export_taxonomy(here.ctx.request(request)).await?))
 }
 
+/// Loads the files one after another and tells what each changed.
 pub(crate) async fn load(State(site): State<Web>, here: Here, upload: Uploaded) -> Page {
     staff(&here)?;
     let mut told = Vec::new();
@@ -71,7 +71,7 @@ fn view(visit: &Visit, wanted: &ListQuery, found: &ListCategoriesResponse, form:
                     input.input.grow type="search" name="query" value=(wanted.query) placeholder="Find a category" aria-label="Find a category" maxlength="200";
                     button.btn.outline type="submit" { (ui::icon("search")) "Find" }
                 }
-                @if !wanted.kind.is_empty() || !wanted.query.is_empty() { p.mb4 { a href="/operator/categories" { (ui::icon("arrow-left")) " All top categories" } } }
+                @if !wanted.query.is_empty() { p.mb4 { a href="/operator/categories" { (ui::icon("arrow-left")) " All top categories" } } }
                 div.card.flush {
                     @if found.categories.is_empty() { (ui::empty("folder-tree", "No categories here", "Load a taxonomy file, or look somewhere else in the tree.", None)) } @else {
                         table.table.cards {
@@ -88,7 +88,7 @@ fn view(visit: &Visit, wanted: &ListQuery, found: &ListCategoriesResponse, form:
                         }
                     }
                 }
-                (ui::pager(None, (!found.next_cursor.is_empty()).then(|| link("/operator/categories", &[("query", &wanted.query), ("kind", &wanted.kind), ("cursor", &found.next_cursor)])).as_deref()))
+                (ui::pager(None, (!found.next_cursor.is_empty()).then(|| link("/operator/categories", &[("query", &wanted.query), ("cursor", &found.next_cursor)])).as_deref()))
             }
             aside {
                 section.card.stack {

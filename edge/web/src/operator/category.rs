@@ -224,7 +224,7 @@ fn view(visit: &Visit, shown: &Shown) -> Markup {
             }
             aside.stack {
                 section.card.stack {
-                    h2 { "Name" }
+                    h2 { "Name and tax" }
                     (form::post(visit, &address_of(&category), html! { div.stack { (shown.names.summary()) (name_fields(&shown.names)) button.btn.block type="submit" { "Save" } } }))
                     p.small.hush { "Code " span.mono { (category.code) } ", which stays." }
                 }
@@ -259,7 +259,7 @@ fn schema(found: &GetCategoryResponse) -> Markup {
                             a href=(link("/operator/attributes/one", &[("query", &attribute.key)])) { (attribute.name) }
                             @if !attribute.values.is_empty() { div.tiny.hush.clamp-2 { (attribute.values.join(", ")) } }
                         }
-                        td data-label="Type" { (word(attribute.r#type().as_str_name(), "ATTRIBUTE_TYPE_")) @if !attribute.unit.is_empty() { ", " (attribute.unit) } @if !attribute.values.is_empty() { div.tiny.hush { (show::counted(u64::try_from(attribute.values.len()).unwrap_or(0), "value", "values")) } } }
+                        td data-label="Type" { span { (word(attribute.r#type().as_str_name(), "ATTRIBUTE_TYPE_")) @if !attribute.unit.is_empty() { ", " (attribute.unit) } @if !attribute.values.is_empty() { div.tiny.hush { (show::counted(u64::try_from(attribute.values.len()).unwrap_or(0), "value", "values")) } } } }
                         td data-label="Required" { (if attribute.required { "yes" } else { "no" }) }
                         td data-label="Filter" { (if attribute.facet { "yes" } else { "no" }) }
                         td data-label="From" { @match names(&attribute.inherited_from) { Some(above) => { a href=(address_of(above)) { (above.name) } } None => { (if attribute.inherited_from.is_empty() { "here" } else { attribute.inherited_from.as_str() }) } } }

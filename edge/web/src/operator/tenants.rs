@@ -133,7 +133,7 @@ fn view(visit: &Visit, found: &GetResponse, terms: &Terms, form: &Form) -> Marku
     let quotas = tenant.quotas.unwrap_or_default();
     let body = html! {
         (ui::crumbs(&[("/operator/tenants".to_owned(), "Tenants".to_owned())], &store.name))
-        (form.summary())
+        div.mb4 { (form.summary()) }
         div.with-aside {
             div.stack.loose {
                 section.card { header { h2 { "Business" } (state_badge(tenant.state())) }

@@ -44,7 +44,7 @@ fn view(visit: &Visit, wanted: &ListQuery, found: &ListUsersResponse) -> Markup 
                         @for entry in &found.users {
                             @let user = entry.user.clone().unwrap_or_default();
                             tr {
-                                th scope="row" { a href={ "/operator/users/" (user.user_id) } { (if user.name.is_empty() { user.email.as_str() } else { user.name.as_str() }) } @if user.disabled { " " (badge(Tone::Bad, "disabled")) } div.small.hush { (user.email) } }
+                                th scope="row" { a href={ "/operator/users/" (user.user_id) } { (if user.name.is_empty() { user.email.as_str() } else { user.name.as_str() }) } @if user.disabled { " " (badge(Tone::Bad, "disabled")) } @if !user.name.is_empty() { div.small.hush { (user.email) } } }
                                 td data-label="Roles" { @for role in &entry.memberships { (badge(Tone::Plain, word(role.role().as_str_name(), "ROLE_"))) " " } }
                                 td data-label="E-mail confirmed" { (if user.email_verified { "yes" } else { "no" }) }
                                 td data-label="Since" { (moment(user.created_at.as_ref())) }

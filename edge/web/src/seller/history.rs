@@ -95,9 +95,11 @@ fn view(visit: &Visit, product: &Product, found: &GetVersionResponse) -> Markup 
 
 fn changes(changes: &[api_catalog::Change]) -> Markup {
     html! {
-        table.table.cards {
-            thead { tr { th scope="col" { "Field" } th scope="col" { "Before" } th scope="col" { "After" } } }
-            tbody { @for change in changes { tr { th scope="row" { span.mono.tiny { (change.field) } } td data-label="Before" { span.small.clamp-2 { (change.before) } } td data-label="After" { span.small.clamp-2 { (change.after) } } } } }
+        div.card.flush {
+            table.table.cards {
+                thead { tr { th scope="col" { "Field" } th scope="col" { "Before" } th scope="col" { "After" } } }
+                tbody { @for change in changes { tr { th scope="row" { span.mono.tiny { (change.field) } } td data-label="Before" { span.small.clamp-2 { (change.before) } } td data-label="After" { span.small.clamp-2 { (change.after) } } } } }
+            }
         }
     }
 }
