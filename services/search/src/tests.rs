@@ -116,7 +116,7 @@ impl Shelf {
         commit(&mut writer, 7).unwrap();
         home.reload().unwrap();
         let searcher = home.live().searcher();
-        let vocabulary = Vocabulary::of(&searcher, &home.fields).unwrap();
+        let vocabulary = Vocabulary::of(&searcher, &home.fields, &Vocabulary::default()).unwrap();
         Self { home, searcher, vocabulary, synonyms: Synonyms::new(), _folder: folder }
     }
 
@@ -163,7 +163,7 @@ impl Shelf {
     /// Listings that have every word of the query.
     fn strictly(&self, query: &str) -> Vec<String> {
         let plan = self.plan(query);
-        self.titles(&self.searcher.search(&*plan.strict(&[]), &all()).unwrap())
+        self.titles(&Walk { searcher: &self.searcher, plan: &plan, conditions: &[] }.strictly(&all()).unwrap())
     }
 }
 
@@ -178,6 +178,7 @@ fn all() -> Collect {
         weights,
         currency: text::hash("USD"),
         unit: 100,
+        opened: Arc::default(),
     }
 }
 

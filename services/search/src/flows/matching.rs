@@ -121,7 +121,7 @@ impl Look<'_> {
         let plan = reader.plan(&name);
         let conditions: Vec<Box<dyn Query>> = (!seller.is_empty()).then(|| of_seller(fields.seller, seller)).into_iter().collect();
         let walk = Walk { searcher: &self.searcher, plan: &plan, conditions: &conditions };
-        let collect = Collect { limit: COMPARED, ..Collect::everything() };
+        let collect = Collect { limit: COMPARED, ..Collect::everything(Arc::clone(&self.search.0.opened)) };
         let (_, Walked { found, .. }) = walk.relaxing(&collect, None)?;
         let top = found.top;
         let by_others = described(&self.searcher, fields.description, &one.profile, &top)?;

@@ -26,6 +26,8 @@ use crate::error::Error;
 use crate::index::document::Card;
 use crate::index::feeder::Feeder;
 use crate::index::home::Home;
+use crate::query::columns::Opened;
+use crate::query::facets::Hashed;
 use crate::query::plan::Synonyms;
 use crate::query::profile::Profile;
 use crate::query::spelling::Vocabulary;
@@ -35,6 +37,8 @@ use searching::Answer;
 /// How long a changed product is remembered as changed; longer than any cached listing lives.
 const CHANGED_FOR: Duration = Duration::from_secs(120);
 const LISTING_FOR: Duration = Duration::from_secs(60);
+/// How long a facet's value may go by its old name.
+const NAMES_FOR: Duration = Duration::from_secs(30);
 
 /// The service: what every flow needs. Cheap to clone.
 #[derive(Clone)]
@@ -51,6 +55,9 @@ pub(crate) struct Inner {
     pub(crate) answers: Cache<Vec<u8>, Answer>,
     /// Documents of a segment never change, so a card stays right as long as its segment exists.
     cards: Cache<(SegmentId, u32), Arc<Card>>,
+    pub(crate) opened: Arc<Opened>,
+    /// A card that tells what a facet's value is called.
+    naming_cards: Cache<Hashed, Arc<Card>>,
     /// Names taken apart for comparison.
     pub(crate) profiles: Cache<(SegmentId, u32), Arc<Profile>>,
     pub(crate) listings: Cache<ProductId, CachedListing>,
@@ -75,6 +82,8 @@ impl Search {
                 .time_to_live(Duration::from_secs(config.answer_cache_seconds))
                 .build(),
             cards: Cache::new(config.hit_cache_entries),
+            opened: Arc::default(),
+            naming_cards: Cache::builder().max_capacity(config.hit_cache_entries).time_to_live(NAMES_FOR).build(),
             profiles: Cache::new(config.hit_cache_entries),
             listings: Cache::builder().max_capacity(config.listing_cache_entries).time_to_live(LISTING_FOR).build(),
             changed: Cache::builder().time_to_live(CHANGED_FOR).build(),
@@ -105,7 +114,7 @@ impl Search {
     }
 
     pub(crate) fn set_vocabulary(&self, vocabulary: Vocabulary) {
-        if !self.vocabulary().lexicon.is_like(&vocabulary.lexicon) {
+        if !Arc::ptr_eq(&self.vocabulary().lexicon, &vocabulary.lexicon) {
             self.0.profiles.invalidate_all();
             self.0.answers.invalidate_all();
         }
@@ -137,6 +146,16 @@ impl Search {
 
     pub(crate) fn take_noted(&self) -> BTreeMap<String, (i64, i64)> {
         std::mem::take(&mut *self.0.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A card of a document that has the value, this one or another.
+    pub(crate) fn naming_card(&self, searcher: &Searcher, value: Hashed, sample: DocAddress) -> Result<Arc<Card>, Error> {
+        if let Some(card) = self.0.naming_cards.get(&value) {
+            return Ok(card);
+        }
+        let card = self.card(searcher, sample)?;
+        self.0.naming_cards.insert(value, Arc::clone(&card));
+        Ok(card)
     }
 
     /// What is stored with a document.

@@ -6,9 +6,9 @@ use std::time::Instant;
 use api_search as api;
 use kit_core::Currency;
 use prost::Message;
-use tantivy::query::{ConstScoreQuery, EnableScoring, Query, TermQuery};
+use tantivy::query::{ConstScoreQuery, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocSet, Searcher, Term};
+use tantivy::{DocAddress, Searcher, Term};
 
 use super::Search;
 use super::comparing::{Asked, put_in_order};
@@ -17,11 +17,12 @@ use crate::index::document::{Card, brand_hash, key_hash, value_hash};
 use crate::index::feeder::blocking;
 use crate::query::collect::{Collect, Filters, Found, Sort, Tally, Weights};
 use crate::query::cursor::After;
-use crate::query::facets::{Naming, Selected};
+use crate::query::facets::{Hashed, Naming, Selected};
 use crate::query::known::Known;
 use crate::query::plan::{Plan, Reader};
 use crate::query::rank::compares;
 use crate::query::spelling::Spelling;
+use crate::query::stream::Stream;
 use crate::query::walk::{Walk, Walked};
 use crate::query::wishes::{self, Wish};
 use crate::text;
@@ -183,9 +184,9 @@ impl Search {
         attributes: &'a [(String, String)],
         collect: &Collect,
         searcher: &'a Searcher,
-    ) -> Naming<'a, impl Fn(&Tally) -> Result<Arc<Card>, Error> + 'a> {
+    ) -> Naming<'a, impl Fn(Hashed, &Tally) -> Result<Arc<Card>, Error> + 'a> {
         Naming {
-            card: move |tally: &Tally| self.card(searcher, tally.sample),
+            card: move |value: Hashed, tally: &Tally| self.naming_card(searcher, value, tally.sample),
             selected: Selected {
                 brands: &request.brands,
                 sellers: &request.seller_ids,
@@ -242,7 +243,17 @@ impl Search {
         // One more than shown tells whether there is another page.
         let limit = limit(request.limit) + 1;
         let unit = 10_u64.pow(u32::from(currency.decimals()));
-        Ok(Collect { filters, sort: sort(request), limit, after, facets: request.facets, weights, currency: text::hash(currency.as_str()), unit })
+        Ok(Collect {
+            filters,
+            sort: sort(request),
+            limit,
+            after,
+            facets: request.facets,
+            weights,
+            currency: text::hash(currency.as_str()),
+            unit,
+            opened: Arc::clone(&self.0.opened),
+        })
     }
 }
 
@@ -303,11 +314,11 @@ struct Page<'a> {
 fn matches(searcher: &Searcher, plan: &Plan, hit: &Found) -> Result<Vec<(String, Option<f32>)>, Error> {
     let mut words = Vec::with_capacity(plan.clauses.len());
     for clause in &plan.clauses {
-        let weight = clause.query.weight(EnableScoring::enabled_from_searcher(searcher))?;
-        let mut scorer = weight.scorer(searcher.segment_reader(hit.address.segment_ord), 1.0)?;
-        // A scorer stands on its first match and only moves forward.
-        let has = scorer.doc() <= hit.address.doc_id && scorer.seek(hit.address.doc_id) == hit.address.doc_id;
-        words.push((clause.shown.clone(), has.then(|| scorer.score())));
+        let DocAddress { segment_ord, doc_id } = hit.address;
+        let mut stream =
+            Stream::open(&clause.ways, clause.mass, usize::try_from(segment_ord).unwrap_or_default(), searcher.segment_reader(segment_ord))?;
+        stream.seek(doc_id);
+        words.push((clause.shown.clone(), (stream.doc() == doc_id).then(|| stream.score())));
     }
     Ok(words)
 }

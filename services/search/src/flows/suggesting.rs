@@ -70,7 +70,7 @@ impl Search {
             parts.push((Occur::Must, Box::new(ConstScoreQuery::new(Box::new(seller), 0.0))));
         }
         let weights = Weights { out_of_stock: self.0.config.out_of_stock_factor, ..Weights::NONE };
-        let collect = Collect { limit, facets: true, weights, ..Collect::everything() };
+        let collect = Collect { limit, facets: true, weights, ..Collect::everything(Arc::clone(&self.0.opened)) };
         let found = searcher.search(&BooleanQuery::new(parts), &collect)?;
         let mut suggestions = self.categories(&searcher, &found.counts.categories, &typed.text)?;
         suggestions.extend(self.brands(&searcher, &found.counts.brands, &typed.text)?);

@@ -13,6 +13,8 @@ use crate::query::spelling::Vocabulary;
 use crate::store;
 
 const VOCABULARY_EVERY: Duration = Duration::from_secs(2);
+/// Words of a large index take longer to learn and are learned less often: at most one part in so many of the time goes there.
+const VOCABULARY_RESTS: u32 = 40;
 const SYNONYMS_EVERY: Duration = Duration::from_secs(2);
 const POPULAR_EVERY: Duration = Duration::from_secs(20);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -28,6 +30,13 @@ impl Timer {
         }
         due
     }
+}
+
+/// Which state of the index the words were learned from, and how long that took.
+#[derive(Debug, Default)]
+struct Learned {
+    generation: u64,
+    took: Duration,
 }
 
 impl Search {
@@ -66,7 +75,7 @@ impl Search {
     /// Keeps words, synonyms and popular queries fresh and writes down queries.
     pub(crate) async fn keep_fresh(self, stop: CancellationToken) {
         let mut timers = [Timer(None), Timer(None), Timer(None)];
-        let mut learned = 0;
+        let mut learned = Learned::default();
         let note_every = Duration::from_secs(self.0.config.note_queries_every_seconds.max(1));
         while !stop.is_cancelled() {
             let refreshed = self.refresh(&mut timers, &mut learned).await;
@@ -82,13 +91,14 @@ impl Search {
         let _written = self.write_noted().await;
     }
 
-    async fn refresh(&self, timers: &mut [Timer; 3], learned: &mut u64) -> Result<(), Error> {
+    async fn refresh(&self, timers: &mut [Timer; 3], learned: &mut Learned) -> Result<(), Error> {
         let [vocabulary, synonyms, popular] = timers;
         self.write_noted().await?;
         let generation = self.0.home.generation();
-        if generation != *learned && vocabulary.is_due(VOCABULARY_EVERY) {
+        if generation != learned.generation && vocabulary.is_due(VOCABULARY_EVERY.max(learned.took * VOCABULARY_RESTS)) {
+            let begin = Instant::now();
             self.refresh_vocabulary().await?;
-            *learned = generation;
+            *learned = Learned { generation, took: begin.elapsed() };
         }
         if synonyms.is_due(SYNONYMS_EVERY) {
             self.refresh_synonyms().await?;
@@ -101,7 +111,8 @@ impl Search {
 
     pub(crate) async fn refresh_vocabulary(&self) -> Result<(), Error> {
         let search = self.clone();
-        let vocabulary = blocking(move || Vocabulary::of(&search.0.home.live().searcher(), &search.0.home.fields)).await?;
+        let before = self.vocabulary();
+        let vocabulary = blocking(move || Vocabulary::of(&search.0.home.live().searcher(), &search.0.home.fields, &before)).await?;
         self.set_vocabulary(vocabulary);
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tantivy::indexer::IndexWriterOptions;
+use tantivy::merge_policy::LogMergePolicy;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
 use super::{Fields, SHAPE};
@@ -15,6 +16,9 @@ use crate::error::Error;
 
 /// Blocks of stored documents kept unpacked; what is shown often is cached above this.
 const STORE_BLOCKS: usize = 16;
+
+/// Segments of about one size that are made one. Every search visits each segment, so few are worth some more writing.
+const MERGED_AT_ONCE: usize = 4;
 
 /// One opened index.
 pub(crate) struct Live {
@@ -65,7 +69,12 @@ impl Live {
     pub(crate) fn writer(&self, heap_bytes: usize) -> Result<Option<IndexWriter>, Error> {
         let options = IndexWriterOptions::builder().memory_budget_per_thread(heap_bytes).num_worker_threads(1).num_merge_threads(1).build();
         match self.index.writer_with_options(options) {
-            Ok(writer) => Ok(Some(writer)),
+            Ok(writer) => {
+                let mut merging = LogMergePolicy::default();
+                merging.set_min_num_segments(MERGED_AT_ONCE);
+                writer.set_merge_policy(Box::new(merging));
+                Ok(Some(writer))
+            }
             Err(TantivyError::LockFailure(..)) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -4,14 +4,14 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::columnar::Column;
 use tantivy::{DocAddress, DocId, Score, SegmentOrdinal, SegmentReader};
 
+use super::columns::{Columns, Opened};
 use super::cursor::After;
 use super::rank::COMPARED;
-use crate::index::column;
 use crate::index::document::key_of;
 
 /// Upper edges of the price buckets in whole units of the currency; the last bucket has none.
@@ -58,6 +58,7 @@ pub(crate) struct Collect {
     /// The currency whose prices are filtered and counted, hashed, and one whole unit of it in minor units.
     pub(crate) currency: u64,
     pub(crate) unit: u64,
+    pub(crate) opened: Arc<Opened>,
 }
 
 impl Weights {
@@ -67,9 +68,9 @@ impl Weights {
 
 impl Collect {
     /// All matches, whatever their price, the best words first.
-    pub(crate) fn everything() -> Self {
+    pub(crate) fn everything(opened: Arc<Opened>) -> Self {
         let filters = Filters::default();
-        Self { filters, sort: Sort::Relevance, limit: 0, after: None, facets: false, weights: Weights::NONE, currency: 0, unit: 1 }
+        Self { filters, sort: Sort::Relevance, limit: 0, after: None, facets: false, weights: Weights::NONE, currency: 0, unit: 1, opened }
     }
 
     /// As many as will be compared, from the first; the page is cut afterwards.
@@ -139,7 +140,7 @@ pub(crate) struct Tally {
 
 pub(crate) type Tallies = HashMap<u64, Tally, BuildHasherDefault<Spread>>;
 
-/// Column values are hashes already.
+/// Column values are hashes already, but packed letters are not: the multiplication spreads those too.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Spread(u64);
 
@@ -151,7 +152,7 @@ impl Hasher for Spread {
         self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
     }
     fn write_u64(&mut self, value: u64) {
-        self.0 = value;
+        self.0 = value.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
     }
 }
 
@@ -185,16 +186,7 @@ const ATTRIBUTE: u64 = 16;
 pub(crate) struct Segment {
     collect: Collect,
     ordinal: SegmentOrdinal,
-    brand: Column<u64>,
-    categories: Column<u64>,
-    seller: Column<u64>,
-    variants: Column<u64>,
-    currency: Column<u64>,
-    values: Column<u64>,
-    options: Column<u64>,
-    listed: Column<u64>,
-    id_high: Column<u64>,
-    id_low: Column<u64>,
+    columns: Arc<Columns>,
     best: BinaryHeap<Reverse<Found>>,
     seen: u64,
     total: u64,
@@ -209,19 +201,9 @@ impl Collector for Collect {
     type Child = Segment;
 
     fn for_segment(&self, ordinal: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<Segment> {
-        let columns = segment.fast_fields();
         Ok(Segment {
             ordinal,
-            brand: columns.u64(column::BRAND)?,
-            categories: columns.u64(column::CATEGORIES)?,
-            seller: columns.u64(column::SELLER)?,
-            variants: columns.u64(column::VARIANTS)?,
-            currency: columns.u64(column::CURRENCY)?,
-            values: columns.u64(column::VALUES)?,
-            options: columns.u64(column::OPTIONS)?,
-            listed: columns.u64(column::LISTED)?,
-            id_high: columns.u64(column::ID_HIGH)?,
-            id_low: columns.u64(column::ID_LOW)?,
+            columns: self.opened.of(segment)?,
             best: BinaryHeap::with_capacity(self.limit + 1),
             seen: 0,
             total: 0,
@@ -310,7 +292,7 @@ impl Segment {
         if wanted {
             // Zero stands before the options of each variant.
             let mut variant = 0;
-            for option in self.options.values_for_doc(doc) {
+            for option in self.columns.options.values_for_doc(doc) {
                 if option == 0 {
                     variant += 1;
                 } else {
@@ -320,9 +302,9 @@ impl Segment {
         }
         let failing = self.failing(doc);
         let lacking = self.lacking(doc);
-        let counted = self.currency.first(doc) == Some(self.collect.currency);
+        let counted = self.columns.currency.first(doc) == Some(self.collect.currency);
         let (from, to) = filters.price.unwrap_or((0, u64::MAX));
-        for (place, variant) in self.variants.values_for_doc(doc).enumerate() {
+        for (place, variant) in self.columns.variants.values_for_doc(doc).enumerate() {
             let (price, available) = (variant >> 1, variant & 1 == 1);
             let mut failing = failing | self.lacked_by(lacking, place, &offers.options);
             if filters.price.is_some() && !(counted && (from..=to).contains(&price)) {
@@ -341,10 +323,10 @@ impl Segment {
     fn failing(&self, doc: DocId) -> u64 {
         let filters = &self.collect.filters;
         let mut failing = 0;
-        if !filters.brands.is_empty() && !self.brand.first(doc).is_some_and(|brand| filters.brands.contains(&brand)) {
+        if !filters.brands.is_empty() && !self.columns.brand.first(doc).is_some_and(|brand| filters.brands.contains(&brand)) {
             failing |= BRAND;
         }
-        if !filters.sellers.is_empty() && !self.seller.first(doc).is_some_and(|seller| filters.sellers.contains(&seller)) {
+        if !filters.sellers.is_empty() && !self.columns.seller.first(doc).is_some_and(|seller| filters.sellers.contains(&seller)) {
             failing |= SELLER;
         }
         failing
@@ -354,7 +336,7 @@ impl Segment {
     fn lacking(&self, doc: DocId) -> u64 {
         let mut lacking = 0;
         for (place, (_, wanted)) in self.collect.filters.attributes.iter().enumerate() {
-            if !self.values.values_for_doc(doc).any(|value| wanted.contains(&value)) {
+            if !self.columns.values.values_for_doc(doc).any(|value| wanted.contains(&value)) {
                 lacking |= ATTRIBUTE << place;
             }
         }
@@ -381,13 +363,13 @@ impl Segment {
         let sample = DocAddress::new(self.ordinal, doc);
         let passes = offers.pass_but_for(0);
         if passes || offers.pass_but_for(BRAND) {
-            self.brand.first(doc).into_iter().for_each(|brand| self.counts.brands.tally(brand, sample));
+            self.columns.brand.first(doc).into_iter().for_each(|brand| self.counts.brands.tally(brand, sample));
         }
         if passes || offers.pass_but_for(SELLER) {
-            self.seller.first(doc).into_iter().for_each(|seller| self.counts.sellers.tally(seller, sample));
+            self.columns.seller.first(doc).into_iter().for_each(|seller| self.counts.sellers.tally(seller, sample));
         }
         if passes {
-            self.categories.values_for_doc(doc).for_each(|category| self.counts.categories.tally(category, sample));
+            self.columns.categories.values_for_doc(doc).for_each(|category| self.counts.categories.tally(category, sample));
         }
         if offers.each.iter().any(|offer| offer.available && offer.failing & !AVAILABILITY == 0) {
             self.counts.available += 1;
@@ -405,7 +387,7 @@ impl Segment {
     /// A value is counted once for a listing that has it, as an attribute of its own or an option of a variant that would be found.
     fn count_values(&mut self, doc: DocId, offers: &Offers, sample: DocAddress) {
         self.seen_values.clear();
-        for value in self.values.values_for_doc(doc) {
+        for value in self.columns.values.values_for_doc(doc) {
             if offers.pass_but_for(self.dimension_of(value)) {
                 self.seen_values.push(value);
             }
@@ -435,10 +417,10 @@ impl Segment {
         let key = match self.collect.sort {
             Sort::PriceUp => u64::MAX - offers.cheapest,
             Sort::PriceDown => offers.cheapest,
-            Sort::Newest => self.listed.first(doc).unwrap_or_default(),
+            Sort::Newest => self.columns.listed.first(doc).unwrap_or_default(),
             Sort::Relevance => {
                 availability = if offers.available { 1.0 } else { weights.out_of_stock };
-                freshness = weights.freshness_of(self.listed.first(doc).unwrap_or_default());
+                freshness = weights.freshness_of(self.columns.listed.first(doc).unwrap_or_default());
                 // The bits of positive floats sort like the floats.
                 u64::from((score * availability * freshness).max(0.0).to_bits())
             }
@@ -447,7 +429,8 @@ impl Segment {
         if full && self.best.peek().is_some_and(|worst| key < worst.0.key) {
             return;
         }
-        let id = u128::from(self.id_high.first(doc).unwrap_or_default()) << 64 | u128::from(self.id_low.first(doc).unwrap_or_default());
+        let id =
+            u128::from(self.columns.id_high.first(doc).unwrap_or_default()) << 64 | u128::from(self.columns.id_low.first(doc).unwrap_or_default());
         let found = Found { key, id, address: DocAddress::new(self.ordinal, doc), text: score, availability, freshness };
         let beyond = self.collect.after.is_none_or(|after| (key, Reverse(id)) < (after.key, Reverse(after.id)));
         if beyond {

@@ -20,8 +20,20 @@ pub(crate) struct Selected<'a> {
     pub(crate) price: Option<(u64, u64)>,
 }
 
+/// What a column value names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Named {
+    Brand,
+    Seller,
+    Category,
+    Attribute,
+}
+
+/// A value in a column, by its hash.
+pub(crate) type Hashed = (Named, u64);
+
 pub(crate) struct Naming<'a, F> {
-    /// Reads a document's card.
+    /// The card of a document that has the value.
     pub(crate) card: F,
     pub(crate) selected: Selected<'a>,
     pub(crate) values: usize,
@@ -32,7 +44,7 @@ pub(crate) struct Naming<'a, F> {
 
 impl<F> Naming<'_, F>
 where
-    F: Fn(&Tally) -> Result<std::sync::Arc<Card>, Error>,
+    F: Fn(Hashed, &Tally) -> Result<std::sync::Arc<Card>, Error>,
 {
     /// Category, brand, price, seller, availability, then attributes by how many listings have them; empty ones are left out.
     pub(crate) fn facets(&self, counts: &Counts) -> Result<Vec<api::Facet>, Error> {
@@ -52,7 +64,7 @@ where
         let selected: BTreeMap<u64, &String> = self.selected.brands.iter().map(|brand| (brand_hash(brand), brand)).collect();
         let mut values = Vec::new();
         for (hash, tally) in self.most(tallies, |hash| selected.contains_key(&hash)) {
-            let card = (self.card)(&tally)?;
+            let card = (self.card)((Named::Brand, hash), &tally)?;
             let brand = card.hit.as_ref().map(|hit| hit.brand.clone()).unwrap_or_default();
             values.push(api::FacetValue {
                 value: brand.clone(),
@@ -74,7 +86,7 @@ where
         let selected: Vec<u64> = self.selected.sellers.iter().map(|seller| text::hash(seller)).collect();
         let mut values = Vec::new();
         for (hash, tally) in self.most(tallies, |hash| selected.contains(&hash)) {
-            let card = (self.card)(&tally)?;
+            let card = (self.card)((Named::Seller, hash), &tally)?;
             let Some(hit) = &card.hit else { continue };
             values.push(api::FacetValue {
                 value: hit.tenant_id.clone(),
@@ -92,7 +104,7 @@ where
         let mut by_depth: BTreeMap<usize, Vec<api::FacetValue>> = BTreeMap::new();
         let mut selected_depth = None;
         for (hash, tally) in tallies {
-            let card = (self.card)(tally)?;
+            let card = (self.card)((Named::Category, *hash), tally)?;
             let path = card.hit.as_ref().map(|hit| hit.category_path.as_slice()).unwrap_or_default();
             let Some(depth) = card.category_ids.iter().position(|id| text::hash(id) == *hash) else { continue };
             let (Some(id), Some(name)) = (card.category_ids.get(depth), path.get(depth)) else { continue };
@@ -156,7 +168,7 @@ where
             let mut named = None;
             let mut values = Vec::new();
             for (hash, tally) in tallies.into_iter().take(self.values) {
-                let card = (self.card)(&tally)?;
+                let card = (self.card)((Named::Attribute, hash), &tally)?;
                 let Some(found) = card.values.iter().find(|value| value_hash(&value.key, &value.value) == hash) else { continue };
                 let label = if found.unit.is_empty() { found.value.clone() } else { format!("{} {}", found.value, found.unit) };
                 named.get_or_insert_with(|| (format!("attribute:{}", found.key), found.name.clone()));

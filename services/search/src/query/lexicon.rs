@@ -11,6 +11,9 @@ use crate::error::Error;
 use crate::index::Fields;
 use crate::text::{self, letters};
 
+/// The share of listings that may come or go before rarities are counted again.
+const HARDLY: f64 = 0.02;
+
 type Frequencies = HashMap<u64, u32, BuildHasherDefault<Spread>>;
 
 #[derive(Debug, Default)]
@@ -23,15 +26,16 @@ pub(crate) struct Lexicon {
 impl Lexicon {
     pub(crate) fn of(searcher: &Searcher, fields: &Fields) -> Result<Self, Error> {
         Ok(Self {
-            listings: f64::from(u32::try_from(searcher.num_docs()).unwrap_or(u32::MAX)),
+            listings: counted(searcher),
             stems: frequencies(searcher, fields.name, text::hash)?,
             grams: frequencies(searcher, fields.grams, letters::gram)?,
         })
     }
 
-    /// Whether rarities have hardly changed: the numbers of listings differ by less than a tenth.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        (self.listings - other.listings).abs() <= 0.1 * self.listings.min(other.listings)
+    /// Whether rarities have hardly changed: there are about as many listings.
+    pub(crate) fn is_about(&self, searcher: &Searcher) -> bool {
+        let listings = counted(searcher);
+        (self.listings - listings).abs() <= HARDLY * self.listings.min(listings)
     }
 
     /// How much a stem, by its hash, tells: the inverse document frequency of BM25.
@@ -52,6 +56,10 @@ impl Lexicon {
 /// ln(1 + (N − n + ½) / (n + ½)), as BM25 has it.
 pub(crate) fn inverse_frequency(having: f64, listings: f64) -> f64 {
     (1.0 + (listings - having + 0.5) / (having + 0.5)).ln()
+}
+
+fn counted(searcher: &Searcher) -> f64 {
+    f64::from(u32::try_from(searcher.num_docs()).unwrap_or(u32::MAX))
 }
 
 fn frequencies(searcher: &Searcher, field: Field, key: impl Fn(&str) -> u64) -> Result<Frequencies, Error> {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, PhraseQuery, Query, TermQuery};
+use tantivy::query::{BooleanQuery, BoostQuery, ConstScoreQuery, EnableScoring, PhraseQuery, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
 use super::lexicon::inverse_frequency;
 use super::profile;
 use super::spelling::Spelling;
+use super::stream::{Found, Way};
 use crate::index::Fields;
 use crate::text::{self, Word, noun};
 
@@ -56,7 +57,7 @@ pub(crate) struct Clause {
     pub(crate) shown: String,
     /// It was written together with the word before.
     glued: bool,
-    pub(crate) query: Box<dyn Query>,
+    pub(crate) ways: Vec<Way>,
     /// How much the word tells: the rarer, the more. Zero when no listing has it.
     pub(crate) mass: f64,
     /// The likeliest spelling, when nothing has the word as written.
@@ -68,13 +69,13 @@ pub(crate) struct Plan {
     /// Distinct words.
     pub(crate) clauses: Vec<Clause>,
     /// What is not asked for but rewarded: words that stand together, and what the thing is.
-    pub(crate) extras: Vec<Box<dyn Query>>,
+    pub(crate) extras: Vec<Way>,
 }
 
 /// Ways to have a word and how many listings use the commonest of them.
 #[derive(Default)]
 struct Ways {
-    queries: Vec<Box<dyn Query>>,
+    each: Vec<Way>,
     listings: u64,
 }
 
@@ -86,13 +87,18 @@ impl Reader<'_> {
             let Some(clause) = self.clause(&words, place) else { continue };
             match clauses.iter_mut().find(|known| known.shown == clause.shown) {
                 // A word that is said twice is meant twice.
-                Some(known) => known.query = Box::new(BooleanQuery::union(vec![known.query.box_clone(), clause.query])),
+                Some(known) => known.ways.extend(clause.ways),
                 None => clauses.push(clause),
             }
         }
-        let models = if clauses.len() > LONGEST_KIND { self.models(&words) } else { Vec::new() };
-        let extras = self.phrase(&words).into_iter().chain(self.head(query, clauses.len())).chain(models).collect();
-        Plan { clauses, extras }
+        let mut extras = Ways::default();
+        for extra in self.phrase(&words).into_iter().chain(self.head(query, clauses.len())) {
+            self.several(extra, 0, &mut extras);
+        }
+        if clauses.len() > LONGEST_KIND {
+            self.models(&words, &mut extras);
+        }
+        Plan { clauses, extras: extras.each }
     }
 
     /// Stop words are left out unless there is nothing else.
@@ -104,7 +110,8 @@ impl Reader<'_> {
 
     fn clause(&self, words: &[Word], place: usize) -> Option<Clause> {
         let word = words.get(place)?;
-        let mut ways = self.fields_with(&word.text);
+        let mut ways = Ways::default();
+        self.fields_with(&word.text, 1.0, &mut ways);
         self.codes(words, place, &mut ways);
         self.together(words, place, &mut ways);
         for (first, count) in [(place, 1), (place, 2), (place.wrapping_sub(1), 2)] {
@@ -114,13 +121,12 @@ impl Reader<'_> {
         self.divided(word, &mut ways);
         let mut corrected = None;
         let mut certainty = 1.0;
-        if ways.queries.is_empty() {
+        if ways.each.is_empty() {
             (ways, corrected) = self.guesses(&word.text, place + 1 == words.len());
             certainty = GUESS_MASS;
         }
-        let mass = if ways.queries.is_empty() { 0.0 } else { certainty * self.rarity(ways.listings) };
-        let query: Box<dyn Query> = Box::new(BooleanQuery::union(ways.queries));
-        Some(Clause { shown: word.text.clone(), glued: word.glued, query, mass, corrected })
+        let mass = if ways.each.is_empty() { 0.0 } else { certainty * self.rarity(ways.listings) };
+        Some(Clause { shown: word.text.clone(), glued: word.glued, ways: ways.each, mass, corrected })
     }
 
     fn rarity(&self, listings: u64) -> f64 {
@@ -133,12 +139,12 @@ impl Reader<'_> {
     fn guesses(&self, word: &str, last: bool) -> (Ways, Option<String>) {
         if let Some((first, second)) = self.spelling.apart(word) {
             let mut ways = Ways::default();
-            ways.push(self.all_of([first, second].into_iter()).map(|query| boosted(query, TOGETHER)), u64::from(self.spelling.count(first)));
+            self.all_of(&[first, second], TOGETHER, u64::from(self.spelling.count(first)), &mut ways);
             return (ways, None);
         }
         if last && word.len() >= SHORTEST_COMPLETED {
             let completions = self.guessed(&self.spelling.beginning_with(word, COMPLETIONS), COMPLETION);
-            if !completions.queries.is_empty() {
+            if !completions.each.is_empty() {
                 return (completions, None);
             }
         }
@@ -149,37 +155,62 @@ impl Reader<'_> {
     fn guessed(&self, words: &[&str], weight: f32) -> Ways {
         let mut ways = Ways::default();
         for word in words {
-            ways.push(self.word(word).map(|query| boosted(query, weight)), u64::from(self.spelling.count(word)));
+            self.fields_with_guess(word, weight, u64::from(self.spelling.count(word)), &mut ways);
         }
         ways
     }
 
-    /// Listings that have all these words, each in any field; `None` when some word is in none.
-    fn all_of<'w>(&self, words: impl Iterator<Item = &'w str>) -> Option<Box<dyn Query>> {
-        let mut each = words.map(|word| self.word(word)).collect::<Option<Vec<_>>>()?;
-        if each.len() > 1 { Some(Box::new(BooleanQuery::intersection(each))) } else { each.pop() }
+    /// A word that stands for another counts as often as listings are named so.
+    fn fields_with_guess(&self, word: &str, weight: f32, listings: u64, ways: &mut Ways) {
+        let mut found = Ways::default();
+        self.fields_with(word, weight, &mut found);
+        if !found.each.is_empty() {
+            ways.each.extend(found.each);
+            ways.listings = ways.listings.max(listings);
+        }
     }
 
+    /// Listings that have all these words, each in any field; none when some word is in no listing.
+    fn all_of(&self, words: &[&str], weight: f32, listings: u64, ways: &mut Ways) {
+        if let [word] = words {
+            return self.fields_with_guess(word, weight, listings, ways);
+        }
+        if let Some(each) = words.iter().map(|word| self.word(word)).collect::<Option<Vec<_>>>() {
+            self.several(boosted(Box::new(BooleanQuery::intersection(each)), weight), listings, ways);
+        }
+    }
+
+    /// Listings that have the word in any field, for queries put together elsewhere; `None` when there are none.
     pub(crate) fn word(&self, word: &str) -> Option<Box<dyn Query>> {
-        let ways = self.fields_with(word);
-        (!ways.queries.is_empty()).then(|| -> Box<dyn Query> { Box::new(BooleanQuery::union(ways.queries)) })
+        let stem = text::stem(word);
+        let terms = fields_of_words(self.fields).map(|(field, weight)| (Term::from_field_text(field, &stem), weight));
+        let found = terms.into_iter().filter(|(term, _)| self.searcher.doc_freq(term).is_ok_and(|listings| listings > 0));
+        let each: Vec<Box<dyn Query>> =
+            found.map(|(term, weight)| boosted(Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)), weight)).collect();
+        (!each.is_empty()).then(|| -> Box<dyn Query> { Box::new(BooleanQuery::union(each)) })
     }
 
-    fn fields_with(&self, word: &str) -> Ways {
+    fn fields_with(&self, word: &str, boost: f32, ways: &mut Ways) {
         let stem = text::stem(word);
-        let mut ways = Ways::default();
-        for (field, weight) in [(self.fields.name, NAME), (self.fields.details, DETAILS), (self.fields.description, DESCRIPTION)] {
-            self.term(field, &stem, weight, &mut ways);
+        for (field, weight) in fields_of_words(self.fields) {
+            self.term(field, &stem, weight * boost, ways);
         }
-        ways
     }
 
     fn term(&self, field: Field, text: &str, weight: f32, ways: &mut Ways) {
-        let term = Term::from_field_text(field, text);
-        let listings = self.searcher.doc_freq(&term).unwrap_or_default();
-        if listings > 0 {
-            let option = if field == self.fields.codes { IndexRecordOption::Basic } else { IndexRecordOption::WithFreqs };
-            ways.push(Some(boosted(Box::new(TermQuery::new(term, option)), weight)), listings);
+        let counted = field != self.fields.codes;
+        // A word that cannot be looked up is not found.
+        let found = Found::of(self.searcher, &Term::from_field_text(field, text), counted, weight).ok().flatten();
+        if let Some(found) = found {
+            ways.listings = ways.listings.max(found.listings);
+            ways.each.push(Way::Term(Box::new(found)));
+        }
+    }
+
+    fn several(&self, query: Box<dyn Query>, listings: u64, ways: &mut Ways) {
+        if let Ok(weight) = query.weight(EnableScoring::enabled_from_searcher(self.searcher)) {
+            ways.listings = ways.listings.max(listings);
+            ways.each.push(Way::Several(weight));
         }
     }
 
@@ -209,10 +240,10 @@ impl Reader<'_> {
 
     /// A word that listings write as two as well: "antivirus" is "anti-virus".
     fn divided(&self, word: &Word, ways: &mut Ways) {
-        let whole = !ways.queries.is_empty() && word.text.len() >= SHORTEST_DIVIDED && word.text.bytes().all(|b| b.is_ascii_alphabetic());
+        let whole = !ways.each.is_empty() && word.text.len() >= SHORTEST_DIVIDED && word.text.bytes().all(|b| b.is_ascii_alphabetic());
         if let Some((first, second)) = self.spelling.apart(&word.text).filter(|_| whole) {
             let terms = [first, second].map(|part| Term::from_field_text(self.fields.name, &text::stem(part)));
-            ways.push(Some(boosted(Box::new(PhraseQuery::new(terms.to_vec())), TOGETHER)), 0);
+            self.several(boosted(Box::new(PhraseQuery::new(terms.to_vec())), TOGETHER), 0, ways);
         }
     }
 
@@ -221,7 +252,7 @@ impl Reader<'_> {
         for synonym in self.synonyms.get(&term).map(Vec::as_slice).unwrap_or_default() {
             let words = text::words(synonym);
             let listings = words.iter().map(|word| u64::from(self.spelling.count(&word.text))).min().unwrap_or_default();
-            ways.push(self.all_of(words.iter().map(|word| word.text.as_str())).map(|query| boosted(query, SYNONYM)), listings);
+            self.all_of(&words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>(), SYNONYM, listings, ways);
         }
     }
 
@@ -235,12 +266,10 @@ impl Reader<'_> {
     }
 
     /// What has a model number of the query is worth comparing, however little else it has.
-    fn models(&self, words: &[Word]) -> Vec<Box<dyn Query>> {
-        let mut models = Ways::default();
+    fn models(&self, words: &[Word], extras: &mut Ways) {
         for word in words.iter().filter(|word| profile::is_model(&word.text)) {
-            text::code(std::slice::from_ref(word)).iter().for_each(|code| self.term(self.fields.codes, code, MODEL, &mut models));
+            text::code(std::slice::from_ref(word)).iter().for_each(|code| self.term(self.fields.codes, code, MODEL, extras));
         }
-        models.queries
     }
 
     /// "laptop case" asks for cases.
@@ -251,27 +280,7 @@ impl Reader<'_> {
     }
 }
 
-impl Ways {
-    fn push(&mut self, query: Option<Box<dyn Query>>, listings: u64) {
-        if let Some(query) = query {
-            self.queries.push(query);
-            self.listings = self.listings.max(listings);
-        }
-    }
-}
-
 impl Plan {
-    /// Listings that have every word, under these conditions.
-    pub(crate) fn strict(&self, conditions: &[Box<dyn Query>]) -> Box<dyn Query> {
-        let mut parts: Vec<(Occur, Box<dyn Query>)> = conditions.iter().map(|condition| (Occur::Must, condition.box_clone())).collect();
-        if self.clauses.is_empty() {
-            parts.push((Occur::Must, Box::new(AllQuery)));
-        }
-        parts.extend(self.clauses.iter().map(|clause| (Occur::Must, clause.query.box_clone())));
-        parts.extend(self.extras.iter().map(|extra| (Occur::Should, extra.box_clone())));
-        Box::new(BooleanQuery::new(parts))
-    }
-
     /// What all words together tell.
     pub(crate) fn mass(&self) -> f64 {
         self.clauses.iter().map(|clause| clause.mass).sum()
@@ -308,6 +317,11 @@ impl Plan {
             meant
         })
     }
+}
+
+/// The fields that words are looked for in, and what having one there is worth.
+const fn fields_of_words(fields: &Fields) -> [(Field, f32); 3] {
+    [(fields.name, NAME), (fields.details, DETAILS), (fields.description, DESCRIPTION)]
 }
 
 fn boosted(query: Box<dyn Query>, weight: f32) -> Box<dyn Query> {

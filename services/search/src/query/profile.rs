@@ -82,11 +82,12 @@ impl Profile {
         let mut stems: Vec<Stem> = words.iter().filter(|word| !word.is_stop()).map(|word| stem(&word.text, lexicon)).collect();
         stems.sort_unstable_by_key(|stem| stem.hash);
         stems.dedup_by_key(|stem| stem.hash);
-        let mut runs = grams(name);
+        let squeezed = squeezed(&words);
+        let mut runs = grams(&squeezed);
         runs.sort_unstable();
         runs.dedup();
         let grams: Vec<(Gram, f64)> = runs.into_iter().map(|gram| (gram, lexicon.of_gram(gram))).collect();
-        let all_codes = text::codes(name);
+        let all_codes = text::codes_in(&words);
         let mut codes: Vec<u64> = all_codes.iter().filter(|code| is_long(code)).map(|code| text::hash(code)).collect();
         codes.sort_unstable();
         let whole = words.iter().filter(|word| is_model(&word.text));
@@ -100,7 +101,7 @@ impl Profile {
             measures: words.iter().filter_map(|word| units::measure(&word.text)).map(|(number, unit)| (unit, number.into())).collect(),
             brand: text::words(brand).iter().map(|word| text::hash(&text::stem(&word.text))).collect(),
             qualifiers: qualifying.map(|qualifier| text::hash(qualifier)).collect(),
-            squeezed: squeezed(name).into(),
+            squeezed: squeezed.into(),
             platforms: words.iter().map(|word| platform(&word.text)).fold(0, |platforms, one| platforms | one),
             head: noun::head(name).map(|head| text::hash(&head)),
             stems,

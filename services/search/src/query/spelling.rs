@@ -1,6 +1,10 @@
 //! The words of the index in memory, to complete and correct what is typed. Rebuilt now and then from the index's own dictionary.
 
+use std::cmp::Reverse;
+#[cfg(test)]
 use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use tantivy::Searcher;
 use tantivy::schema::Field;
@@ -21,13 +25,15 @@ const SHORTEST_PART: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Vocabulary {
     pub(crate) spelling: Spelling,
-    pub(crate) lexicon: Lexicon,
+    pub(crate) lexicon: Arc<Lexicon>,
     pub(crate) known: Known,
 }
 
 impl Vocabulary {
-    pub(crate) fn of(searcher: &Searcher, fields: &Fields) -> Result<Self, Error> {
-        Ok(Self { spelling: Spelling::of(searcher, fields.words)?, lexicon: Lexicon::of(searcher, fields)?, known: Known::of(searcher, fields)? })
+    /// What was known `before` is kept as far as it still holds.
+    pub(crate) fn of(searcher: &Searcher, fields: &Fields, before: &Self) -> Result<Self, Error> {
+        let lexicon = if before.lexicon.is_about(searcher) { Arc::clone(&before.lexicon) } else { Arc::new(Lexicon::of(searcher, fields)?) };
+        Ok(Self { spelling: Spelling::of(searcher, fields.words)?, lexicon, known: Known::of(searcher, fields)? })
     }
 }
 
@@ -39,17 +45,24 @@ pub(crate) struct Spelling {
 
 impl Spelling {
     pub(crate) fn of(searcher: &Searcher, field: Field) -> Result<Self, Error> {
-        let mut counts: BTreeMap<Box<str>, u32> = BTreeMap::new();
-        for segment in searcher.segment_readers() {
-            let inverted = segment.inverted_index(field)?;
-            let mut terms = inverted.terms().stream()?;
-            while terms.advance() {
-                if let Ok(word) = std::str::from_utf8(terms.key()) {
-                    *counts.entry(word.into()).or_default() += terms.value().doc_freq;
-                }
+        let segments = searcher.segment_readers().iter().map(|segment| segment.inverted_index(field)).collect::<Result<Vec<_>, _>>()?;
+        let mut streams = segments.iter().map(|inverted| inverted.terms().stream()).collect::<Result<Vec<_>, _>>()?;
+        // The streams by their next word, in order.
+        let mut next: BinaryHeap<Reverse<(Box<[u8]>, usize)>> = BinaryHeap::new();
+        for (place, stream) in streams.iter_mut().enumerate() {
+            next.extend(stream.advance().then(|| Reverse((stream.key().into(), place))));
+        }
+        let mut words: Vec<(Box<str>, u32)> = Vec::new();
+        while let Some(Reverse((word, place))) = next.pop() {
+            let Some(stream) = streams.get_mut(place) else { continue };
+            let count = stream.value().doc_freq;
+            next.extend(stream.advance().then(|| Reverse((stream.key().into(), place))));
+            match words.last_mut() {
+                Some((known, counted)) if known.as_bytes() == &*word => *counted += count,
+                _ => words.extend(std::str::from_utf8(&word).ok().map(|word| (word.into(), count))),
             }
         }
-        Ok(Self { words: counts.into_iter().collect() })
+        Ok(Self { words })
     }
 
     #[cfg(test)]
@@ -88,15 +101,16 @@ impl Spelling {
         }
         let most = if length >= TWO_ERRORS_FROM && !coded { 2 } else { 1 };
         let wanted: Vec<char> = word.chars().collect();
+        let mut table = Table::of(&wanted);
         let mut found: Vec<(usize, u32, &str)> = Vec::new();
-        let mut room = Vec::new();
-        for (known, count) in &self.words {
-            // Bytes bound characters from above, which is enough to skip most words cheaply.
-            if known.len() + most < length || known.len() > (length + most) * 4 {
-                continue;
-            }
-            if let Some(errors) = errors_between(&wanted, known, most, &mut room).filter(|errors| *errors > 0) {
-                found.push((errors, *count, known));
+        let mut rest = self.words.as_slice();
+        while let Some(((known, count), others)) = rest.split_first() {
+            match table.errors(known, most) {
+                Ok(errors) => {
+                    found.extend((1..=most).contains(&errors).then_some((errors, *count, &**known)));
+                    rest = others;
+                }
+                Err(hopeless) => rest = others.get(beginning_with(others, hopeless)..).unwrap_or_default(),
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)).then(a.2.cmp(b.2)));
@@ -104,35 +118,69 @@ impl Spelling {
     }
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment); `None` above `most`.
-fn errors_between(a: &[char], b: &str, most: usize, room: &mut Vec<usize>) -> Option<usize> {
-    let b: Vec<char> = b.chars().collect();
-    if a.len().abs_diff(b.len()) > most {
-        return None;
+/// How many of sorted words begin so, from the first on.
+fn beginning_with(words: &[(Box<str>, u32)], prefix: &str) -> usize {
+    let begins = |place: usize| words.get(place).is_some_and(|(word, _)| word.starts_with(prefix));
+    let mut reach = 1;
+    while begins(reach - 1) {
+        reach *= 2;
     }
-    let width = b.len() + 1;
-    room.clear();
-    room.extend(0..width);
-    let at = |room: &[usize], place: usize| room.get(place).copied().unwrap_or(usize::MAX / 2);
-    for (i, left) in a.iter().enumerate() {
-        let row = (i + 1) * width;
-        room.push(i + 1);
-        let mut best = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let above = row - width + j;
-            let mut errors = (at(room, above) + usize::from(left != right)).min(at(room, above + 1) + 1).min(at(room, row + j) + 1);
-            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(right) && b.get(j - 1) == Some(left);
-            if swapped {
-                errors = errors.min(at(room, row - 2 * width + j - 1) + 1);
+    let (from, to) = (reach / 2, reach.min(words.len()));
+    from + words.get(from..to).unwrap_or_default().partition_point(|(word, _)| word.starts_with(prefix))
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours between a word and known ones (optimal string alignment). A row for each
+/// letter of the known word; words that begin alike share rows, so going through them in order costs little for each.
+struct Table<'a> {
+    wanted: &'a [char],
+    letters: Vec<char>,
+    cells: Vec<usize>,
+}
+
+impl<'a> Table<'a> {
+    fn of(wanted: &'a [char]) -> Self {
+        Self { wanted, letters: Vec::new(), cells: (0..=wanted.len()).collect() }
+    }
+
+    /// The errors between them, which may be more than `most`; or a beginning of the known word that no word within `most` has.
+    fn errors<'k>(&mut self, known: &'k str, most: usize) -> Result<usize, &'k str> {
+        let same = known.chars().zip(&self.letters).take_while(|(letter, before)| letter == *before).count();
+        self.letters.truncate(same);
+        self.cells.truncate((same + 1) * self.width());
+        for (start, letter) in known.char_indices().skip(same) {
+            if self.add(letter) > most {
+                return Err(known.get(..start + letter.len_utf8()).unwrap_or(known));
+            }
+        }
+        Ok(self.cells.last().copied().unwrap_or_default())
+    }
+
+    const fn width(&self) -> usize {
+        self.wanted.len() + 1
+    }
+
+    /// Adds the row of a letter; the fewest errors in it, which no later row goes below.
+    fn add(&mut self, letter: char) -> usize {
+        let (width, row) = (self.width(), self.cells.len());
+        let before = self.letters.last().copied();
+        let first = self.letters.len() + 1;
+        self.letters.push(letter);
+        self.cells.push(first);
+        let mut best = first;
+        let mut left: Option<char> = None;
+        for (column, wanted) in self.wanted.iter().enumerate() {
+            let at = |cell: usize| self.cells.get(cell).copied().unwrap_or(usize::MAX / 2);
+            let above = row - width + column;
+            let mut errors = (at(above) + usize::from(letter != *wanted)).min(at(above + 1) + 1).min(at(row + column) + 1);
+            if before == Some(*wanted) && left == Some(letter) {
+                errors = errors.min(at(row - 2 * width + column - 1) + 1);
             }
             best = best.min(errors);
-            room.push(errors);
+            left = Some(*wanted);
+            self.cells.push(errors);
         }
-        if best > most {
-            return None;
-        }
+        best
     }
-    room.last().copied().filter(|errors| *errors <= most)
 }
 
 #[cfg(test)]
@@ -141,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn errors(a: &str, b: &str) -> Option<usize> {
-        errors_between(&a.chars().collect::<Vec<_>>(), b, 2, &mut Vec::new())
+        Table::of(&a.chars().collect::<Vec<_>>()).errors(b, 2).ok().filter(|errors| *errors <= 2)
     }
 
     #[test]
@@ -166,6 +214,18 @@ mod tests {
         #[test]
         fn errors_are_the_same_both_ways(a in "[a-d]{1,8}", b in "[a-d]{1,8}") {
             prop_assert_eq!(errors(&a, &b), errors(&b, &a));
+        }
+
+        #[test]
+        fn skipping_what_begins_wrong_misses_nothing(word in "[a-d]{4,9}", known in proptest::collection::btree_set("[a-d]{1,9}", 0..60)) {
+            let most = if word.len() >= TWO_ERRORS_FROM { 2 } else { 1 };
+            let known: Vec<(&str, u32)> = known.iter().map(|word| (word.as_str(), 1)).collect();
+            let mut one_by_one: Vec<&str> = known.iter().map(|(known, _)| *known).collect();
+            one_by_one.retain(|known| errors(&word, known).is_some_and(|errors| (1..=most).contains(&errors)));
+            let spelling = Spelling::from_words(&known);
+            let mut found = spelling.corrections(&word, usize::MAX);
+            found.sort_unstable();
+            prop_assert_eq!(found, one_by_one);
         }
     }
 }

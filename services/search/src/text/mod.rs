@@ -147,7 +147,11 @@ pub(crate) fn surfaces(text: &str) -> String {
 
 /// Every reading of a text as model numbers: "K-39324 US" is k39324us, k39324 and 39324us.
 pub(crate) fn codes(text: &str) -> Vec<String> {
-    let words = words(text);
+    codes_in(&words(text))
+}
+
+/// The same of words in order.
+pub(crate) fn codes_in(words: &[Word]) -> Vec<String> {
     let mut codes = Vec::new();
     for first in 0..words.len() {
         for count in 1..=CODE_WORDS {
