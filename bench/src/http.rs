@@ -49,7 +49,7 @@ impl Http {
         Self { client, base: base.trim_end_matches('/').to_owned(), patience: 0 }
     }
 
-    /// A client that waits when it is told that it asks too much (HTTP 429), instead of taking it for an answer.
+    /// A client that waits when it is told to come back (HTTP 429 and 503), instead of taking it for an answer.
     pub(crate) fn patient(self) -> Self {
         Self { patience: PATIENCE, ..self }
     }
@@ -59,7 +59,9 @@ impl Http {
         for _ in 0..self.patience {
             let answer = self.send_once(method.clone(), path, caller, content_type, body.clone()).await?;
             match answer.retry_after {
-                Some(pause) if answer.status == StatusCode::TOO_MANY_REQUESTS => tokio::time::sleep(pause).await,
+                Some(pause) if matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
+                    tokio::time::sleep(pause).await;
+                }
                 _ => return Ok(answer),
             }
         }

@@ -8,6 +8,7 @@ pub mod demo;
 mod engine;
 pub mod eval;
 mod http;
+mod invented;
 mod market;
 mod plot;
 mod prove;
@@ -33,10 +34,12 @@ pub enum Scenario {
     Checkout,
     /// Many buyers at once for the few pieces of one SKU.
     HotSku,
-    /// A product feed, uploaded, validated, saved and indexed.
+    /// Feeds of invented products, uploaded, validated, saved and indexed.
     Import,
     /// From a change at the seller to its appearance in search.
     Events,
+    /// From a change of stock to the search that shows it.
+    Freshness,
     /// Behaviour events, many in each request.
     Behaviour,
 }
@@ -65,9 +68,12 @@ pub struct BenchArgs {
     /// Pieces for `hot-sku`.
     #[arg(long, default_value_t = 100)]
     pub pieces: u32,
-    /// Rows of the feed for `import`.
+    /// Products for `import`, all invented; a feed of another seller for every hundred thousand.
     #[arg(long, default_value_t = 20_000)]
     pub rows: u32,
+    /// Other changes per second beside those that `freshness` follows.
+    #[arg(long, default_value_t = 0)]
+    pub beside: u32,
     /// Where the results go.
     #[arg(long, default_value = "bench-results")]
     pub out: PathBuf,

@@ -56,6 +56,29 @@ pub(crate) async fn sellables_of(http: &Http, tenant: &str) -> anyhow::Result<Ve
     Ok(page(http, &format!("tenant_id={tenant}")).await?.0)
 }
 
+/// What one shop has in stock, up to `LISTINGS`.
+pub(crate) async fn all_sellables_of(http: &Http, tenant: &str) -> anyhow::Result<Vec<Sellable>> {
+    let (mut all, mut cursor) = page(http, &format!("tenant_id={tenant}")).await?;
+    while !cursor.is_empty() && all.len() < LISTINGS {
+        let (more, next) = page(http, &format!("tenant_id={tenant}&cursor={cursor}")).await?;
+        all.extend(more);
+        cursor = next;
+    }
+    Ok(all)
+}
+
+/// Titles of what a word finds.
+pub(crate) async fn titles(http: &Http, word: &str) -> anyhow::Result<Vec<String>> {
+    let page = http.get(&format!("/v1/search?limit=100&query={word}"), &Caller::default()).await?;
+    page.pointer("/hits").and_then(Value::as_array).into_iter().flatten().map(|hit| text(hit, "/title")).collect()
+}
+
+/// How many listings there are.
+pub(crate) async fn found(http: &Http) -> anyhow::Result<u64> {
+    let page = http.get("/v1/search?limit=1", &Caller::default()).await?;
+    page.pointer("/total").and_then(Value::as_u64).context("the answer has no total")
+}
+
 /// One page of a search, and the cursor of the next.
 async fn page(http: &Http, asked: &str) -> anyhow::Result<(Vec<Sellable>, String)> {
     let page = http.get(&format!("/v1/search?available_only=true&limit=100&{asked}"), &Caller::default()).await?;

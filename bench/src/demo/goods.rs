@@ -3,23 +3,23 @@
 use super::picture::Drawing;
 
 /// One trade: its shops and its kinds of goods.
-pub(super) struct Trade {
-    pub(super) shops: [&'static str; 4],
-    pub(super) goods: [Goods; 4],
-    pub(super) makers: [&'static str; 3],
+pub(crate) struct Trade {
+    pub(crate) shops: [&'static str; 4],
+    pub(crate) goods: [Goods; 4],
+    pub(crate) makers: [&'static str; 3],
 }
 
 /// One kind of goods.
-pub(super) struct Goods {
-    pub(super) noun: &'static str,
+pub(crate) struct Goods {
+    pub(crate) noun: &'static str,
     /// The name of its category, in the tree a new market has and in the full taxonomy alike.
-    pub(super) category: &'static str,
-    pub(super) drawing: Drawing,
+    pub(crate) category: &'static str,
+    pub(crate) drawing: Drawing,
     /// The range of prices, in cents.
-    pub(super) cents: (u32, u32),
-    pub(super) grams: u32,
+    pub(crate) cents: (u32, u32),
+    pub(crate) grams: u32,
     /// The option that makes its variants, if it has any.
-    pub(super) option: Option<(&'static str, &'static [&'static str])>,
+    pub(crate) option: Option<(&'static str, &'static [&'static str])>,
 }
 
 const SIZES: Option<(&str, &[&str])> = Some(("Size", &["S", "M", "L", "XL"]));
@@ -34,10 +34,10 @@ const fn in_options(goods: Goods, option: Option<(&'static str, &'static [&'stat
     Goods { option, ..goods }
 }
 
-pub(super) const STYLES: [&str; 14] =
+pub(crate) const STYLES: [&str; 14] =
     ["Classic", "Everyday", "Nordic", "Compact", "Studio", "Heritage", "Quiet", "Bright", "Soft", "Alpine", "Harbour", "Morning", "Field", "Linear"];
 
-pub(super) const TRADES: [Trade; 10] = [
+pub(crate) const TRADES: [Trade; 10] = [
     Trade {
         shops: ["Kiln & Clay", "Morning Table", "Copper Pan", "Stoneware Row"],
         makers: ["Kilnhouse", "Tavola", "Ember"],

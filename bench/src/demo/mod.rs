@@ -3,13 +3,13 @@
 //! Deterministic: the same seed gives the same shops, goods, prices, pictures and baskets. Each step looks at what is there first, so a
 //! demo that was interrupted is completed by running it again, and a complete one is left as it is.
 
-mod goods;
+pub(crate) mod goods;
 mod history;
 mod picture;
 mod shops;
 mod visits;
 
-pub(crate) use shops::{Shop, open_shop};
+pub(crate) use shops::{Shop, categories, open_shop};
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -80,11 +80,12 @@ pub(crate) async fn sign_in(http: &Http, email: &str) -> anyhow::Result<Caller> 
 
 /// Signs in, or up when there is no such account yet.
 async fn account(http: &Http, email: &str, name: &str) -> anyhow::Result<Caller> {
-    if let Ok(caller) = sign_in(http, email).await {
-        return Ok(caller);
-    }
+    let refused = match sign_in(http, email).await {
+        Ok(caller) => return Ok(caller),
+        Err(refused) => refused,
+    };
     let session = http.post("/v1/auth/sign-up", &Caller::default(), &json!({ "email": email, "password": PASSWORD, "name": name })).await;
-    let session = session.with_context(|| format!("cannot make the demo account {email}"))?;
+    let session = session.with_context(|| format!("cannot make the account {email}, which could not sign in either: {refused:#}"))?;
     Ok(Caller { token: Some(text(&session, "/session/access_token")?), ..Caller::default() })
 }
 

@@ -6,7 +6,7 @@ use image::{ExtendedColorType, ImageEncoder};
 const SIDE: u32 = 512;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Drawing {
+pub(crate) enum Drawing {
     Mug,
     Lamp,
     Headphones,

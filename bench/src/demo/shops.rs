@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use super::goods::{Goods, STYLES, TRADES, Trade};
-use super::{Dice, PRODUCTS_PER_SHOP, SHOPS, account, picture, progress, seller};
+use super::{Dice, PRODUCTS_PER_SHOP, SHOPS, account, picture, progress, seller, sign_in};
 use crate::http::{Caller, Http, encoded, text};
 
 /// Requests under way at once; more would only wait for the two cores they share with the server.
@@ -62,7 +62,7 @@ pub(crate) async fn open_shop(http: &Http, operator: &Caller, shop: Shop<'_>) ->
         http.post(&format!("/v1/tenants/{id}/approve"), operator, &json!({})).await.with_context(|| format!("cannot approve {name}"))?;
     }
     // The permissions of the new role come with a new sign-in.
-    let person = account(http, email, "").await?;
+    let person = sign_in(http, email).await.with_context(|| format!("{email} cannot sign in"))?;
     let seller = Caller { tenant: Some(id), ..person };
     let standing = http.get("/v1/seller/balance", &seller).await?;
     if standing.get("payout_account").is_none_or(Value::is_null) {
@@ -259,7 +259,7 @@ fn skus(product: &Value) -> Vec<String> {
 }
 
 /// The operator's category for each kind of goods; none where the operator has another tree.
-async fn categories(http: &Http) -> anyhow::Result<BTreeMap<&'static str, String>> {
+pub(crate) async fn categories(http: &Http) -> anyhow::Result<BTreeMap<&'static str, String>> {
     let mut found = BTreeMap::new();
     for name in TRADES.iter().flat_map(|trade| &trade.goods).map(|goods| goods.category) {
         if !found.contains_key(name) {

@@ -33,7 +33,7 @@ pub struct EvalArgs {
 
 /// Fills the market at `url`, which must have the demo's operator, with the data and prints the figures.
 pub async fn run(subject: Subject, args: &EvalArgs, data: &Path, url: &str) -> anyhow::Result<()> {
-    let http = Http::new(url);
+    let http = Http::new(url).patient();
     let operator = demo::sign_in(&http, demo::OPERATOR).await?;
     match subject {
         Subject::Search => search::run(args, data, &http, &operator).await,

@@ -1,4 +1,4 @@
-//! Reading: product pages and searches.
+//! Reading: product pages.
 
 use std::sync::Arc;
 
@@ -24,27 +24,6 @@ pub(super) async fn page(args: &BenchArgs, http: &Http) -> anyhow::Result<Report
         }
     });
     report.await
-}
-
-pub(super) async fn search(args: &BenchArgs, http: &Http) -> anyhow::Result<Report> {
-    let sellables = market::sellables(http).await?;
-    // Two neighbouring words of each title: a different query each time, so that a cache of answers helps as little as in life.
-    let queries: Vec<String> = sellables.iter().filter_map(|sellable| two_words(&sellable.title)).collect();
-    let queries = Arc::new(queries);
-    let what = format!("searches with facets, {} different queries of two words", queries.len());
-    let report = open_loop("search", what, 100, args, http, |number| {
-        let (http, queries) = (http.clone(), Arc::clone(&queries));
-        async move {
-            let query = pick(&queries, number)?;
-            http.get(&format!("/v1/search?facets=true&limit=20&query={query}"), &Caller::default()).await.map(drop)
-        }
-    });
-    report.await
-}
-
-fn two_words(title: &str) -> Option<String> {
-    let words: Vec<&str> = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() > 2).collect();
-    words.windows(2).nth(words.len() / 3).map(|pair| pair.join("%20"))
 }
 
 /// The `number`-th of a list, round and round; an odd stride visits all of it in no obvious order.

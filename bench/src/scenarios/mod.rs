@@ -1,9 +1,11 @@
 //! The scenarios: what one operation is, and how often it is asked for unless told.
 
+mod ask;
 mod behave;
 mod browse;
 mod buy;
 mod change;
+mod freshness;
 pub(crate) mod hot_sku;
 mod import;
 
@@ -15,16 +17,20 @@ use crate::http::Http;
 use crate::report::Report;
 use crate::{BenchArgs, Scenario, statements};
 
+/// Searches asked per second unless told.
+const SEARCHES_PER_SECOND: u32 = 100;
+
 pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<Report> {
     let http = Http::new(&args.url);
     match args.scenario {
         Scenario::Page => browse::page(args, &http).await,
-        Scenario::Search => browse::search(args, &http).await,
+        Scenario::Search => ask::search(args, &http).await,
         Scenario::Cart => buy::cart(args, &http).await,
         Scenario::Checkout => buy::checkout(args, &http).await,
         Scenario::HotSku => hot_sku::run(args.buyers, args.pieces, &http).await,
         Scenario::Import => import::run(args, &http).await,
         Scenario::Behaviour => behave::run(args, &http).await,
+        Scenario::Freshness => freshness::run(args, &http).await,
         Scenario::Events => change::run(args, &http).await,
     }
 }
