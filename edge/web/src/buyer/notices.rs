@@ -10,13 +10,13 @@ use crate::failure::Page;
 use crate::session::{Here, Posted};
 use crate::site::Web;
 use crate::ui::form::{self, Form, check};
-use crate::ui::{self, Head, Tone, icon};
+use crate::ui::{self, Head, Tone};
 use crate::visit::Visit;
 
-const ALWAYS: [(&str, &str, &str); 3] = [
-    ("package", "Your own orders", "Confirmations, parcels, refunds"),
-    ("lock", "Security", "New devices, passwords, addresses to confirm"),
-    ("store", "Shops you apply for or work in", "Decisions, invitations, suspensions"),
+const ALWAYS: [(&str, &str); 3] = [
+    ("Your own orders", "Confirmations, parcels, refunds"),
+    ("Security", "New devices, passwords, addresses to confirm"),
+    ("Shops you apply for or work in", "Decisions, invitations, suspensions"),
 ];
 
 pub(crate) async fn show(State(site): State<Web>, here: Here) -> Page {
@@ -56,7 +56,7 @@ fn view(visit: &Visit, preferences: &Preferences) -> Markup {
                     @if works { section.card { h2.mb4 { "For the shops you work in" } (form::post(visit, "/account/notifications", fields)) } }
                     section.card.stack {
                         h2 { "Always" }
-                        ul.divided { @for (picture, name, more) in ALWAYS { li.row.nowrap { (icon(picture)) div { p.strong { (name) } p.small.hush { (more) } } } } }
+                        ul.divided { @for (name, more) in ALWAYS { li { p.strong { (name) } p.small.hush { (more) } } } }
                         p.small.hush { "We write nothing else: no news, no offers." }
                     }
                 }
