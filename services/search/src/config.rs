@@ -31,6 +31,10 @@ pub(crate) struct Config {
     /// How much more a brand-new listing scores; fades over `fresh_days`.
     pub(crate) freshness_bonus: f32,
     pub(crate) fresh_days: f32,
+    /// How much more a listing scores that sells as well as any; less for those that sell less.
+    pub(crate) popularity_bonus: f32,
+    /// Pieces sold that make a listing sell as well as any.
+    pub(crate) popular_pieces: f32,
     /// A query is suggested to others when it was made so often.
     pub(crate) suggest_from_searches: i64,
     /// Past queries kept in memory for suggestions.
@@ -61,6 +65,8 @@ impl Default for Config {
             out_of_stock_factor: 0.8,
             freshness_bonus: 0.05,
             fresh_days: 60.0,
+            popularity_bonus: 0.05,
+            popular_pieces: 1_000.0,
             suggest_from_searches: 2,
             suggested_queries: 5_000,
             note_queries_every_seconds: 2,

@@ -1,10 +1,11 @@
-//! What is heard: products from the catalog, stock from the inventory, stores from the tenants. Each event changes the listings in
+//! What is heard: products from the catalog, stock from the inventory, sales from the orders, stores from the tenants. Each event changes the listings in
 //! the transaction that moves the cursor; versions and revisions make late and repeated ones change nothing.
 
 use std::collections::BTreeMap;
 
 use api_catalog::{CatalogEvent, ProductChanged, ProductId, ProductSnapshot, catalog_event};
 use api_inventory::{InventoryEvent, inventory_event};
+use api_orders::{OrderEvent, order_event};
 use api_search::{SearchEvent, search_event};
 use api_tenants::{Tenant, TenantState, TenantsEvent, tenants_event};
 use kit_core::{TenantId, Time};
@@ -98,6 +99,21 @@ pub(crate) async fn hear_inventory(db: &mut PgConnection, events: Vec<LoggedEven
         }
     }
     if newest.is_empty() { Ok(()) } else { store::put_stocks(db, &newest).await }
+}
+
+/// Most of what orders tell is not about sales, and need not be read to know it.
+const SOLD: &str = "sub_order_confirmed";
+
+pub(crate) async fn hear_orders(db: &mut PgConnection, events: Vec<LoggedEvent>) -> Result<(), Error> {
+    let mut sold: BTreeMap<ProductId, i64> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.kind == SOLD) {
+        let told: OrderEvent = event.decode().map_err(unreadable)?;
+        let Some(order_event::Body::SubOrderConfirmed(told)) = told.body else { continue };
+        for item in told.sub_order.unwrap_or_default().items {
+            *sold.entry(item.product_id.parse().map_err(unreadable)?).or_default() += i64::from(item.quantity);
+        }
+    }
+    if sold.is_empty() { Ok(()) } else { store::add_sold(db, &sold).await }
 }
 
 pub(crate) async fn hear_tenants(db: &mut PgConnection, event: LoggedEvent) -> Result<(), Error> {

@@ -29,11 +29,12 @@ use rpc::Rpc;
 pub const MODULE: Module = Module {
     name: "search",
     calls: &[],
-    hears: &["catalog", "inventory", "tenants"],
+    hears: &["catalog", "inventory", "tenants", "orders"],
     in_cells: false,
     migrations: &[
         ("0001_search.sql", include_str!("../migrations/0001_search.sql")),
         ("0002_first_synonyms.sql", include_str!("../migrations/0002_first_synonyms.sql")),
+        ("0003_sold.sql", include_str!("../migrations/0003_sold.sql")),
     ],
     descriptors: api_search::DESCRIPTORS,
     start: |start| start_service(start).boxed(),
@@ -49,6 +50,7 @@ async fn start_service(mut start: Start) -> anyhow::Result<Service> {
         async move { events::hear_catalog(db, events, now).await }.boxed()
     });
     start.follow_batch("inventory", move |db, events| async move { events::hear_inventory(db, events).await }.boxed());
+    start.follow_batch("orders", move |db, events| async move { events::hear_orders(db, events).await }.boxed());
     start.follow("tenants", move |db, event| async move { events::hear_tenants(db, event).await }.boxed());
     tokio::spawn(search.0.feeder.clone().run(start.stop.clone()));
     tokio::spawn(search.clone().watch_changes(start.stop.clone()));

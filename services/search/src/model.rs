@@ -16,6 +16,8 @@ pub(crate) struct Stored {
     pub(crate) stock: BTreeMap<VariantId, Stock>,
     pub(crate) listed_at: Option<Time>,
     pub(crate) changed_at: Time,
+    /// Pieces, since it was first heard of.
+    pub(crate) sold: i64,
     /// The transaction that changed it last.
     pub(crate) revision: i64,
 }

@@ -119,6 +119,23 @@ pub(crate) async fn put_stocks(db: &mut PgConnection, told: &ToldStock) -> Resul
     Ok(())
 }
 
+/// Counts what was sold, of what is listed: nobody buys what was never listed.
+pub(crate) async fn add_sold(db: &mut PgConnection, sold: &BTreeMap<ProductId, i64>) -> Result<(), Error> {
+    sqlx::query(
+        "with told as (
+            select * from unnest($1::uuid[], $2::bigint[]) as t (product_id, pieces)
+        ), concerned as (
+            select product_id, pieces from listing join told using (product_id) order by product_id for no key update of listing
+        )
+        update listing l set sold = l.sold + c.pieces, changed_in = pg_current_xact_id() from concerned c where l.product_id = c.product_id",
+    )
+    .bind(sold.keys().map(|product| product.uuid()).collect::<Vec<_>>())
+    .bind(sold.values().copied().collect::<Vec<_>>())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Takes over a store, unless something newer is known; its listings change when it opens, closes or is renamed.
 pub(crate) async fn put_store(db: &mut PgConnection, tenant: TenantId, store: &Store, version: i64) -> Result<(), Error> {
     sqlx::query(
@@ -151,6 +168,7 @@ struct ListingRow {
     snapshot: Vec<u8>,
     listed_at: Option<Time>,
     changed_at: Time,
+    sold: i64,
     revision: i64,
     store_name: Option<String>,
     store_slug: Option<String>,
@@ -170,6 +188,7 @@ impl ListingRow {
             stock: stock.remove(&self.product_id).unwrap_or_default(),
             listed_at: self.listed_at,
             changed_at: self.changed_at,
+            sold: self.sold,
             revision: self.revision,
         };
         Ok((Place { revision: self.revision, product: self.product_id }, stored))
@@ -179,7 +198,7 @@ impl ListingRow {
 /// Listings that changed after a place, in order, none that a running transaction may still precede.
 pub(crate) async fn changed_after(db: &mut PgConnection, after: Place, limit: i64) -> Result<Vec<(Place, Stored)>, Error> {
     let rows: Vec<ListingRow> = sqlx::query_as(
-        "select l.product_id, l.shown, l.snapshot, l.listed_at, l.changed_at, l.changed_in::text::bigint as revision,
+        "select l.product_id, l.shown, l.snapshot, l.listed_at, l.changed_at, l.sold, l.changed_in::text::bigint as revision,
                 s.name as store_name, s.slug as store_slug, s.open as store_open
          from listing l left join listing_store s on s.tenant_id = l.tenant_id
          where (l.changed_in, l.product_id) > ($1::text::xid8, $2) and l.changed_in < pg_snapshot_xmin(pg_current_snapshot())
@@ -197,7 +216,7 @@ pub(crate) async fn changed_after(db: &mut PgConnection, after: Place, limit: i6
 pub(crate) async fn listings(db: &mut PgConnection, products: &[ProductId]) -> Result<(i64, Vec<Stored>), Error> {
     let complete: i64 = sqlx::query_scalar("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint").fetch_one(&mut *db).await?;
     let rows: Vec<ListingRow> = sqlx::query_as(
-        "select l.product_id, l.shown, l.snapshot, l.listed_at, l.changed_at, l.changed_in::text::bigint as revision,
+        "select l.product_id, l.shown, l.snapshot, l.listed_at, l.changed_at, l.sold, l.changed_in::text::bigint as revision,
                 s.name as store_name, s.slug as store_slug, s.open as store_open
          from listing l left join listing_store s on s.tenant_id = l.tenant_id where l.product_id = any($1)",
     )

@@ -39,6 +39,7 @@ struct Item {
     variants: Vec<(i64, i64)>,
     /// What each variant is, in their order.
     options: Vec<Vec<(&'static str, &'static str)>>,
+    sold: i64,
 }
 
 fn item(title: &str, brand: &str, price: i64) -> Item {
@@ -51,6 +52,7 @@ fn item(title: &str, brand: &str, price: i64) -> Item {
         attributes: Vec::new(),
         variants: vec![(price, 5)],
         options: Vec::new(),
+        sold: 0,
     }
 }
 
@@ -93,7 +95,7 @@ impl Item {
         };
         let store = Some(Store { name: format!("Store {}", self.seller), slug: "store".to_owned(), open: true });
         let now = Time::from_timestamp(1_800_000_000, 0).unwrap();
-        Stored { product, shown: true, store, stock, listed_at: Some(now), changed_at: now, revision: 1 }
+        Stored { product, shown: true, store, stock, listed_at: Some(now), changed_at: now, sold: self.sold, revision: 1 }
     }
 }
 
@@ -168,7 +170,8 @@ impl Shelf {
 }
 
 fn all() -> Collect {
-    let weights = Weights { out_of_stock: 0.8, freshness: 0.05, fresh_seconds: 5_184_000.0, now: 1_800_000_000 };
+    let weights =
+        Weights { out_of_stock: 0.8, freshness: 0.05, fresh_seconds: 5_184_000.0, popularity: 0.05, popular_pieces: 1_000.0, now: 1_800_000_000 };
     Collect {
         filters: Filters::default(),
         sort: Sort::Relevance,
@@ -383,9 +386,20 @@ fn brands_and_choices_are_known_to_queries() {
 }
 
 #[test]
+fn what_sells_stands_before_its_like_and_not_before_what_is_meant() {
+    let sold = |title: &str, sold| Item { sold, ..item(title, "Potter", 1_000) };
+    let shelf = Shelf::of(&[sold("Blue Mug", 0), sold("Blue Mug", 40), sold("Mug Holder for a Blue Shelf with Hooks", 5_000), sold("Blue Mug", 7)]);
+    let by = |sort| shelf.collect("blue mug", &Collect { sort, ..all() }).top;
+    let relevant = by(Sort::Relevance);
+    assert_eq!(relevant.iter().map(|found| found.address.doc_id).collect::<Vec<_>>(), [1, 3, 0, 2], "{relevant:?}");
+    assert!(relevant[0].popularity > relevant[1].popularity && relevant[2].popularity == 1.0);
+    assert_eq!(by(Sort::Popular).iter().map(|found| found.key).collect::<Vec<_>>(), [5_000, 40, 7, 0]);
+}
+
+#[test]
 fn pages_neither_repeat_nor_skip() {
     let shelf = Shelf::of(&mugs());
-    for sort in [Sort::Relevance, Sort::PriceUp, Sort::PriceDown, Sort::Newest] {
+    for sort in [Sort::Relevance, Sort::PriceUp, Sort::PriceDown, Sort::Newest, Sort::Popular] {
         let whole: Vec<u128> = shelf.collect("mug", &Collect { sort, limit: 100, ..all() }).top.iter().map(|hit| hit.id).collect();
         let mut paged = Vec::new();
         let mut after = None;

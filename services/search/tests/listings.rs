@@ -16,10 +16,11 @@ use api_catalog::{
     catalog_event,
 };
 use api_inventory::{InventoryEvent, StockChanged, inventory_event};
+use api_orders::{Item, OrderEvent, SubOrder, SubOrderConfirmed, order_event};
 use api_search::search_client::SearchClient;
 use api_search::{
     GetListingRequest, ListQueriesRequest, ListSameProductsRequest, Listing, ReindexRequest, SearchRequest, SearchResponse, SetSynonymsRequest,
-    StockState, SuggestRequest, SuggestionKind,
+    SortOrder, StockState, SuggestRequest, SuggestionKind,
 };
 use api_tenants::{Store, Tenant, TenantState, TenantsEvent, tenants_event};
 use futures::FutureExt;
@@ -45,6 +46,7 @@ const fn teller(name: &'static str, descriptors: &'static [u8], start: fn(Start)
 
 static CATALOG: Module = teller("catalog", api_catalog::DESCRIPTORS, |start| begin::<Catalog>(start).boxed());
 static INVENTORY: Module = teller("inventory", api_inventory::DESCRIPTORS, |start| begin::<Inventory>(start).boxed());
+static ORDERS: Module = teller("orders", api_orders::DESCRIPTORS, |start| begin::<Orders>(start).boxed());
 static TENANTS: Module = teller("tenants", api_tenants::DESCRIPTORS, |start| begin::<Tenants>(start).boxed());
 
 async fn begin<S: Played>(start: Start) -> anyhow::Result<Service> {
@@ -65,6 +67,10 @@ impl Played for Catalog {
 struct Inventory;
 impl Played for Inventory {
     const NAME: &'static str = "markethub.inventory.v1.Inventory";
+}
+struct Orders;
+impl Played for Orders {
+    const NAME: &'static str = "markethub.orders.v1.Orders";
 }
 struct Tenants;
 impl Played for Tenants {
@@ -98,7 +104,7 @@ struct World {
 
 impl World {
     async fn begin() -> Self {
-        let market = kit_test::start(&[&MODULE, &CATALOG, &INVENTORY, &TENANTS]).await;
+        let market = kit_test::start(&[&MODULE, &CATALOG, &INVENTORY, &ORDERS, &TENANTS]).await;
         let world = Self { tenant: market.ids.next(), market };
         world.tell_store(1, TenantState::Active).await;
         world
@@ -176,6 +182,13 @@ impl World {
         let changed = StockChanged { tenant_id: self.tenant.to_string(), variant_id: variant.to_owned(), available, revision, ..Default::default() };
         let body = Some(inventory_event::Body::StockChanged(changed));
         self.tell("inventory", id.uuid(), "stock_changed", InventoryEvent { body }.encode_to_vec()).await;
+    }
+
+    async fn tell_sold(&self, product: &ProductSnapshot, quantity: u32) {
+        let items = vec![Item { product_id: product.product_id.clone(), quantity, ..Default::default() }];
+        let told = SubOrderConfirmed { sub_order: Some(SubOrder { items, ..Default::default() }), ..Default::default() };
+        let body = Some(order_event::Body::SubOrderConfirmed(told));
+        self.tell("orders", self.market.ids.uuid(), "sub_order_confirmed", OrderEvent { body }.encode_to_vec()).await;
     }
 
     async fn search(&self, request: SearchRequest) -> SearchResponse {
@@ -375,4 +388,25 @@ async fn a_restart_and_a_rebuild_lose_nothing() {
     }
     world.tell_removed(&first).await;
     world.until_found("mug", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sold_most_stands_first_where_that_is_asked_for() {
+    let world = World::begin().await;
+    let mugs = [world.mug(), world.mug(), world.mug()];
+    for mug in &mugs {
+        world.tell_product(mug).await;
+    }
+    world.until("all are listed", async || world.find("mug").await.total == 3).await;
+    world.tell_sold(&mugs[1], 2).await;
+    world.tell_sold(&mugs[2], 3).await;
+    world.tell_sold(&mugs[1], 4).await;
+    let order = [&mugs[1], &mugs[2], &mugs[0]].map(|mug| mug.product_id.clone());
+    let popular = SearchRequest { sort: SortOrder::Popular.into(), ..Default::default() };
+    let sorted = async || world.search(popular.clone()).await.hits.into_iter().map(|hit| hit.product_id).collect::<Vec<_>>();
+    world.until("the most sold first", async || sorted().await == order).await;
+    let explained = SearchRequest { query: "mug".to_owned(), explain: true, ..Default::default() };
+    let first = world.search(explained).await.hits.remove(0);
+    assert_eq!(first.product_id, order[0]);
+    assert!(first.explanation.iter().any(|part| part.name == "popularity" && part.value > 1.0), "{:?}", first.explanation);
 }

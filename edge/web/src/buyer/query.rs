@@ -24,8 +24,13 @@ pub(crate) struct Query {
     pub(crate) cursor: String,
 }
 
-pub(crate) const SORTS: [(&str, &str); 4] =
-    [("", "Best match"), ("price_asc", "Price: low to high"), ("price_desc", "Price: high to low"), ("newest", "Newest first")];
+pub(crate) const SORTS: [(&str, &str); 5] = [
+    ("", "Best match"),
+    ("popular", "Most bought"),
+    ("price_asc", "Price: low to high"),
+    ("price_desc", "Price: high to low"),
+    ("newest", "Newest first"),
+];
 
 impl Query {
     pub(crate) fn parse(base: &str, raw: Option<&str>) -> Self {
@@ -102,6 +107,7 @@ impl Query {
             "price_asc" => SortOrder::PriceAsc,
             "price_desc" => SortOrder::PriceDesc,
             "newest" => SortOrder::Newest,
+            "popular" => SortOrder::Popular,
             _ => SortOrder::Unspecified,
         };
         SearchRequest {

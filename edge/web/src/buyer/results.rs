@@ -135,6 +135,7 @@ fn understood_label(understood: &Understood, currency: Currency) -> String {
         (None, None) => match understood.sort() {
             SortOrder::PriceAsc => "Cheapest first".to_owned(),
             SortOrder::Newest => "Newest first".to_owned(),
+            SortOrder::Popular => "Most bought first".to_owned(),
             _ => understood.words.clone(),
         },
     }

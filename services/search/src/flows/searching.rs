@@ -167,6 +167,7 @@ impl Search {
                 part("text", f64::from(found.text), told.collect::<Vec<_>>().join(", ")),
                 part("availability", f64::from(found.availability), "1 when some variant can be bought now".to_owned()),
                 part("freshness", f64::from(found.freshness), "fades from the day it was listed".to_owned()),
+                part("popularity", f64::from(found.popularity), "grows with the pieces sold".to_owned()),
             ];
             if let Some(asked) = asked.filter(|_| found.is_compared())
                 && let Some(like) = self.likenesses(searcher, asked, std::slice::from_ref(found))?.first()
@@ -238,6 +239,8 @@ impl Search {
             out_of_stock: config.out_of_stock_factor,
             freshness: config.freshness_bonus,
             fresh_seconds: config.fresh_days * 86_400.0,
+            popularity: config.popularity_bonus,
+            popular_pieces: config.popular_pieces,
             now: u64::try_from(self.0.clock.now().timestamp()).unwrap_or_default(),
         };
         // One more than shown tells whether there is another page.
@@ -272,6 +275,7 @@ fn understood(request: &api::SearchRequest, currency: Currency, known: &Known) -
             Wish::InStock => told.available_only = true,
             Wish::Cheapest => told.set_sort(api::SortOrder::PriceAsc),
             Wish::Newest => told.set_sort(api::SortOrder::Newest),
+            Wish::Popular => told.set_sort(api::SortOrder::Popular),
             Wish::Brand(brand) => told.brand = brand,
             Wish::Choice(choice) => told.attribute = format!("{}={}", choice.key, choice.value),
         }
@@ -348,6 +352,7 @@ fn sort(request: &api::SearchRequest) -> Sort {
         api::SortOrder::PriceAsc => Sort::PriceUp,
         api::SortOrder::PriceDesc => Sort::PriceDown,
         api::SortOrder::Newest => Sort::Newest,
+        api::SortOrder::Popular => Sort::Popular,
         api::SortOrder::Relevance => Sort::Relevance,
         api::SortOrder::Unspecified if request.query.trim().is_empty() => Sort::Newest,
         api::SortOrder::Unspecified => Sort::Relevance,

@@ -170,6 +170,7 @@ fn add_columns(fields: &Fields, document: &mut TantivyDocument, stored: &Stored,
         document.add_u64(fields.values, value_hash(&value.key, &value.value));
     }
     document.add_u64(fields.listed, stored.listed_at.and_then(|time| u64::try_from(time.timestamp()).ok()).unwrap_or_default());
+    document.add_u64(fields.sold, u64::try_from(stored.sold).unwrap_or_default());
     let id: api_catalog::ProductId = product.product_id.parse().map_err(|_| Error::Unreadable("a product id".to_owned()))?;
     let (high, low) = id.uuid().as_u64_pair();
     document.add_u64(fields.id_high, high);

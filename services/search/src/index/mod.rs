@@ -43,6 +43,7 @@ pub(crate) struct Fields {
     values: Field,
     options: Field,
     listed: Field,
+    sold: Field,
     id_high: Field,
     id_low: Field,
 }
@@ -61,6 +62,8 @@ pub(crate) mod column {
     pub(crate) const OPTIONS: &str = "options";
     /// Seconds since the epoch.
     pub(crate) const LISTED: &str = "listed";
+    /// Pieces.
+    pub(crate) const SOLD: &str = "sold";
     pub(crate) const ID_HIGH: &str = "id_high";
     pub(crate) const ID_LOW: &str = "id_low";
 }
@@ -92,6 +95,7 @@ impl Fields {
         let values = schema.add_u64_field(column::VALUES, fast.clone());
         let options = schema.add_u64_field(column::OPTIONS, fast.clone());
         let listed = schema.add_u64_field(column::LISTED, fast.clone());
+        let sold = schema.add_u64_field(column::SOLD, fast.clone());
         let id_high = schema.add_u64_field(column::ID_HIGH, fast.clone());
         let id_low = schema.add_u64_field(column::ID_LOW, fast);
         let schema = schema.build();
@@ -115,6 +119,7 @@ impl Fields {
             values,
             options,
             listed,
+            sold,
             id_high,
             id_low,
         }

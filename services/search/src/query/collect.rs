@@ -23,6 +23,7 @@ pub(crate) enum Sort {
     PriceUp,
     PriceDown,
     Newest,
+    Popular,
 }
 
 /// What is asked beside the words, as column values.
@@ -43,6 +44,9 @@ pub(crate) struct Weights {
     pub(crate) out_of_stock: f32,
     pub(crate) freshness: f32,
     pub(crate) fresh_seconds: f32,
+    pub(crate) popularity: f32,
+    /// Pieces sold that make a listing as popular as can be.
+    pub(crate) popular_pieces: f32,
     /// Seconds since the epoch.
     pub(crate) now: u64,
 }
@@ -63,7 +67,7 @@ pub(crate) struct Collect {
 
 impl Weights {
     /// The words alone decide.
-    pub(crate) const NONE: Self = Self { out_of_stock: 1.0, freshness: 0.0, fresh_seconds: 1.0, now: 0 };
+    pub(crate) const NONE: Self = Self { out_of_stock: 1.0, freshness: 0.0, fresh_seconds: 1.0, popularity: 0.0, popular_pieces: 1.0, now: 0 };
 }
 
 impl Collect {
@@ -88,6 +92,7 @@ pub(crate) struct Found {
     pub(crate) text: f32,
     pub(crate) availability: f32,
     pub(crate) freshness: f32,
+    pub(crate) popularity: f32,
 }
 
 impl Eq for Found {}
@@ -105,7 +110,7 @@ impl Ord for Found {
 impl Found {
     /// A listing that was not searched for.
     pub(crate) const fn at(address: DocAddress) -> Self {
-        Self { key: 0, id: 0, address, text: 0.0, availability: 1.0, freshness: 1.0 }
+        Self { key: 0, id: 0, address, text: 0.0, availability: 1.0, freshness: 1.0, popularity: 1.0 }
     }
 
     pub(crate) fn score(&self) -> f64 {
@@ -114,7 +119,7 @@ impl Found {
 
     /// What relevance is scaled by beside the words.
     pub(crate) fn factor(&self) -> f64 {
-        f64::from(self.availability) * f64::from(self.freshness)
+        f64::from(self.availability) * f64::from(self.freshness) * f64::from(self.popularity)
     }
 
     pub(crate) const fn is_compared(&self) -> bool {
@@ -413,16 +418,18 @@ impl Segment {
 
     fn keep(&mut self, doc: DocId, score: Score, offers: &Offers) {
         let weights = self.collect.weights;
-        let (mut availability, mut freshness) = (1.0, 1.0);
+        let (mut availability, mut freshness, mut popularity) = (1.0, 1.0, 1.0);
         let key = match self.collect.sort {
             Sort::PriceUp => u64::MAX - offers.cheapest,
             Sort::PriceDown => offers.cheapest,
             Sort::Newest => self.columns.listed.first(doc).unwrap_or_default(),
+            Sort::Popular => self.columns.sold.first(doc).unwrap_or_default(),
             Sort::Relevance => {
                 availability = if offers.available { 1.0 } else { weights.out_of_stock };
                 freshness = weights.freshness_of(self.columns.listed.first(doc).unwrap_or_default());
+                popularity = weights.popularity_of(self.columns.sold.first(doc).unwrap_or_default());
                 // The bits of positive floats sort like the floats.
-                u64::from((score * availability * freshness).max(0.0).to_bits())
+                u64::from((score * availability * freshness * popularity).max(0.0).to_bits())
             }
         };
         let full = self.best.len() >= self.collect.limit;
@@ -431,7 +438,7 @@ impl Segment {
         }
         let id =
             u128::from(self.columns.id_high.first(doc).unwrap_or_default()) << 64 | u128::from(self.columns.id_low.first(doc).unwrap_or_default());
-        let found = Found { key, id, address: DocAddress::new(self.ordinal, doc), text: score, availability, freshness };
+        let found = Found { key, id, address: DocAddress::new(self.ordinal, doc), text: score, availability, freshness, popularity };
         let beyond = self.collect.after.is_none_or(|after| (key, Reverse(id)) < (after.key, Reverse(after.id)));
         if beyond {
             self.best.push(Reverse(found));
@@ -448,6 +455,15 @@ impl Weights {
         let days_over_half_life = f64::from(seconds) / f64::from(self.fresh_seconds.max(1.0));
         let fading = (-days_over_half_life).exp();
         1.0 + self.freshness * narrowed(fading)
+    }
+}
+
+impl Weights {
+    /// Each tenfold of pieces counts the same, up to as many as make a listing as popular as can be.
+    fn popularity_of(&self, sold: u64) -> f32 {
+        let sold = f64::from(u32::try_from(sold).unwrap_or(u32::MAX));
+        let popular = sold.ln_1p() / f64::from(self.popular_pieces.max(1.0)).ln_1p();
+        1.0 + self.popularity * narrowed(popular.min(1.0))
     }
 }
 

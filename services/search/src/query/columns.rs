@@ -22,6 +22,7 @@ pub(crate) struct Columns {
     pub(crate) values: Column<u64>,
     pub(crate) options: Column<u64>,
     pub(crate) listed: Column<u64>,
+    pub(crate) sold: Column<u64>,
     pub(crate) id_high: Column<u64>,
     pub(crate) id_low: Column<u64>,
 }
@@ -68,6 +69,7 @@ impl Columns {
             values: columns.u64(column::VALUES)?,
             options: columns.u64(column::OPTIONS)?,
             listed: columns.u64(column::LISTED)?,
+            sold: columns.u64(column::SOLD)?,
             id_high: columns.u64(column::ID_HIGH)?,
             id_low: columns.u64(column::ID_LOW)?,
         })

@@ -13,6 +13,7 @@ pub(crate) enum Wish {
     InStock,
     Cheapest,
     Newest,
+    Popular,
     Brand(String),
     Choice(Choice),
 }
@@ -104,6 +105,7 @@ fn wish(words: &[&str], first: bool, currency: Currency) -> Option<(Wish, usize)
     let order = words.first().filter(|_| first && words.len() > 1).and_then(|word| match word.to_lowercase().as_str() {
         "cheapest" => Some((Wish::Cheapest, 1)),
         "newest" => Some((Wish::Newest, 1)),
+        "popular" | "bestselling" => Some((Wish::Popular, 1)),
         _ => None,
     });
     let stock = || IN_STOCK.iter().find_map(|phrase| begins(words, phrase)).map(|taken| (Wish::InStock, taken));
