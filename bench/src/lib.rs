@@ -28,6 +28,8 @@ pub enum Scenario {
     Page,
     /// Searches with facets through the API.
     Search,
+    /// Requests of all kinds, as buyers' apps make them.
+    Api,
     /// A new guest puts one thing into a new cart.
     Cart,
     /// Cart, checkout, payment, placed: three sellers in each basket.

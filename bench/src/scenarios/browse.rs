@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use hyper::body::Bytes;
 
-use super::open_loop;
+use super::{open_loop, pick};
 use crate::http::{Caller, Http};
 use crate::report::Report;
 use crate::{BenchArgs, market};
@@ -24,11 +24,4 @@ pub(super) async fn page(args: &BenchArgs, http: &Http) -> anyhow::Result<Report
         }
     });
     report.await
-}
-
-/// The `number`-th of a list, round and round; an odd stride visits all of it in no obvious order.
-fn pick<T>(list: &[T], number: u64) -> anyhow::Result<&T> {
-    let length = u64::try_from(list.len())?.max(1);
-    let at = usize::try_from(number.wrapping_mul(7919) % length)?;
-    list.get(at).ok_or_else(|| anyhow::anyhow!("there is nothing to ask for"))
 }

@@ -8,6 +8,7 @@ mod change;
 mod freshness;
 pub(crate) mod hot_sku;
 mod import;
+mod mix;
 
 use std::future::Future;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<Report> {
     match args.scenario {
         Scenario::Page => browse::page(args, &http).await,
         Scenario::Search => ask::search(args, &http).await,
+        Scenario::Api => mix::run(args, &http).await,
         Scenario::Cart => buy::cart(args, &http).await,
         Scenario::Checkout => buy::checkout(args, &http).await,
         Scenario::HotSku => hot_sku::run(args.buyers, args.pieces, &http).await,
@@ -58,4 +60,11 @@ where
         ..before
     };
     Ok(Report { name, what, rate: Some(plan.rate), outcome, before, after, figures: Vec::new(), faults: Vec::new() })
+}
+
+/// The `number`-th of a list, round and round; an odd stride visits all of it in no obvious order.
+fn pick<T>(list: &[T], number: u64) -> anyhow::Result<&T> {
+    let length = u64::try_from(list.len())?.max(1);
+    let at = usize::try_from(number.wrapping_mul(7919) % length)?;
+    list.get(at).ok_or_else(|| anyhow::anyhow!("there is nothing to ask for"))
 }
