@@ -99,6 +99,9 @@ pub(crate) fn portal(visit: &Visit, head: &Head<'_>, area: &Area<'_>, body: impl
     document(visit, head, content)
 }
 
+/// What a search engine tells of a page that says nothing of itself.
+const OF_THE_MARKET: &str = "Many independent shops, one search, one cart, one payment.";
+
 fn document(visit: &Visit, head: &Head<'_>, content: impl Render) -> Markup {
     html! {
         (DOCTYPE)
@@ -107,7 +110,7 @@ fn document(visit: &Visit, head: &Head<'_>, content: impl Render) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
                 title { @if head.title.is_empty() { "MarketHub – one cart, every shop" } @else { (head.title) " · MarketHub" } }
-                @if !head.description.is_empty() { meta name="description" content=(head.description); }
+                meta name="description" content=(if head.description.is_empty() { OF_THE_MARKET } else { head.description });
                 @if head.canonical.is_empty() {
                     meta name="robots" content="noindex";
                 } @else {
