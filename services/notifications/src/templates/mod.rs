@@ -58,6 +58,11 @@ impl Site {
     fn link(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
+
+    /// Under every message that somebody may do without.
+    fn switch_off(&self) -> String {
+        format!("You can switch these messages off: {}", self.link("/account/notifications"))
+    }
 }
 
 /// "Hello Ann," or, without a name, "Hello,".

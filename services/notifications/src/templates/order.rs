@@ -135,12 +135,7 @@ pub(crate) fn sale(site: &Site, event: &SubOrderConfirmed) -> Message {
         .say(format!("Order {} is paid for and waits for you.", part.number));
     let letter = goods(letter, &part.items);
     let letter = part.totals.iter().fold(letter, |letter, totals| letter.row("Total", money(totals.total.as_ref())));
-    to_seller(
-        "sale",
-        letter
-            .action("Open the order", site.link(&format!("/seller/orders/{}", part.sub_order_id)))
-            .note("You can switch these messages off in your preferences."),
-    )
+    to_seller("sale", letter.action("Open the order", site.link(&format!("/seller/orders/{}", part.sub_order_id))).note(&site.switch_off()))
 }
 
 pub(crate) fn sale_cancelled(site: &Site, order: &OrderRef, event: &SubOrderCancelled) -> Message {
@@ -149,7 +144,7 @@ pub(crate) fn sale_cancelled(site: &Site, order: &OrderRef, event: &SubOrderCanc
         .say(format!("Your part of order {} was cancelled by the {by}. Please do not send it; the stock is free again.", order.number))
         .say_of("The reason: ", &event.reason)
         .action("Open the order", site.link(&format!("/seller/orders/{}", event.sub_order_id)))
-        .note("You can switch these messages off in your preferences.");
+        .note(&site.switch_off());
     to_seller("sale_cancelled", letter)
 }
 
@@ -158,18 +153,16 @@ pub(crate) fn sale_reduced(site: &Site, order: &OrderRef, event: &ItemsCancelled
     let letter = Letter::new(format!("Fewer items in order {}", order.number), format!("{} has an order that became smaller", event.store_name))
         .say(format!("These items of order {} were cancelled by the {by}. Please do not send them; the stock is free again.", order.number))
         .say_of("The reason: ", &event.reason);
-    let letter = goods(letter, &event.items)
-        .action("Open the order", site.link(&format!("/seller/orders/{}", event.sub_order_id)))
-        .note("You can switch these messages off in your preferences.");
+    let letter =
+        goods(letter, &event.items).action("Open the order", site.link(&format!("/seller/orders/{}", event.sub_order_id))).note(&site.switch_off());
     to_seller("sale_reduced", letter)
 }
 
 pub(crate) fn sale_readdressed(site: &Site, order: &OrderRef, event: &SubOrderReaddressed) -> Message {
     let letter = Letter::new(format!("New address for order {}", order.number), format!("{} ships an order elsewhere", event.store_name))
         .say(format!("The buyer changed where order {} goes. A packing slip that was printed before shows the old address.", order.number));
-    let letter = address(letter, event)
-        .action("Open the order", site.link(&format!("/seller/orders/{}", event.sub_order_id)))
-        .note("You can switch these messages off in your preferences.");
+    let letter =
+        address(letter, event).action("Open the order", site.link(&format!("/seller/orders/{}", event.sub_order_id))).note(&site.switch_off());
     to_seller("sale_readdressed", letter)
 }
 

@@ -21,9 +21,7 @@ fn to_buyer(template: &'static str, site: &Site, order: &OrderRef, shown: &Retur
 }
 
 fn to_seller(template: &'static str, site: &Site, shown: &Return, letter: Letter) -> Message {
-    let letter = letter
-        .action("Open the return", site.link(&format!("/seller/returns/{}", shown.return_id)))
-        .note("You can switch these messages off in your preferences.");
+    let letter = letter.action("Open the return", site.link(&format!("/seller/returns/{}", shown.return_id))).note(&site.switch_off());
     Message { template, topic: Topic::Sales, letter }
 }
 

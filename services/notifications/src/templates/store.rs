@@ -90,6 +90,6 @@ pub(crate) fn stock_ran_low(site: &Site, event: &StockRanLow) -> Message {
     let letter = Letter::new(format!("{what} runs low"), "Stock runs low")
         .say(format!("Only {} of \"{what}\" can still be sold; you asked to be told at {}.", event.available, event.low_at))
         .action("Open the seller portal", site.link("/seller"))
-        .note("You can switch these messages off in your preferences.");
+        .note(&site.switch_off());
     Message { template: "stock_ran_low", topic: Topic::Stock, letter }
 }
