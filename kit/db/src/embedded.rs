@@ -368,15 +368,18 @@ impl Server {
         Ok(false)
     }
 
-    /// Waits for the last processes of a dead server and removes its pid file. Without its postmaster, each backend exits as soon
-    /// as it notices; only then may a new server touch the files, and PostgreSQL itself refuses to start before.
+    /// Waits for the last processes of a dead server and removes its pid file and the lock of its socket. Without its postmaster, each backend
+    /// exits as soon as it notices; only then may a new server touch the files, and PostgreSQL itself refuses to start before. It also
+    /// refuses while either file names a process of its user, which the dead server's number may be: a zombie's, or another program's by now.
     async fn clear_remains(&self) {
         let waited = Instant::now();
         while running::anyone_in(&self.data()) && waited.elapsed() < ORPHANS_TIMEOUT {
             tokio::time::sleep(POLL).await;
         }
         if !running::anyone_in(&self.data()) {
-            let _absent = fs::remove_file(self.data().join("postmaster.pid"));
+            for left in [self.data().join("postmaster.pid"), self.run.join(format!("{SOCKET_FILE}.lock"))] {
+                let _absent = fs::remove_file(left);
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! The embedded cluster under what happens to processes: stopped, killed, killed with their server, started twice.
 #![expect(clippy::unwrap_used, reason = "a test that cannot begin ends here")]
 
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -162,6 +164,27 @@ async fn a_stale_pid_file_with_a_number_that_another_program_has_now_does_no_har
     let storage = open(dir.path()).await;
     assert_eq!(notes(&storage).await, ["here"]);
     storage.close().await;
+}
+
+#[tokio::test]
+async fn a_stale_lock_of_the_socket_with_a_number_that_another_program_of_the_same_user_has_now_does_no_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    write(&storage, "here").await;
+    kill(postmaster(dir.path()));
+    storage.close().await;
+    let user = std::fs::metadata(dir.path().join("pg/data")).unwrap();
+    let mut other = std::process::Command::new("sleep").arg("600").uid(user.uid()).gid(user.gid()).spawn().unwrap();
+    let lock = dir.path().join("pg/run/.s.PGSQL.5432.lock");
+    let text = std::fs::read_to_string(&lock).unwrap();
+    let number = other.id().to_string();
+    let lines: Vec<&str> = std::iter::once(number.as_str()).chain(text.lines().skip(1)).collect();
+    std::fs::write(&lock, lines.join("\n")).unwrap();
+    let storage = open(dir.path()).await;
+    assert_eq!(notes(&storage).await, ["here"]);
+    storage.close().await;
+    other.kill().unwrap();
+    other.wait().unwrap();
 }
 
 #[tokio::test]
