@@ -164,15 +164,19 @@ fn reader(ctx: &Ctx) -> Reader {
     if ctx.require_operator("orders.read").is_ok() { Reader::Market } else { Reader::Buyer }
 }
 
-/// Rows of a page with their parts, in two statements for all of them.
+/// Rows of a page with their parts and what was cancelled and returned of them, in four statements for all of them.
 async fn with_parts(db: &mut sqlx::PgConnection, rows: Vec<OrderRow>, reader: Reader) -> Result<Vec<Order>, Error> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.order_id).collect();
     let subs = orders::subs_of(&mut *db, &ids).await?;
     let items = orders::items_of(&mut *db, &ids).await?;
+    let cancellations = cancellations::of_orders(&mut *db, &ids).await?;
+    let returns = returns::of_orders(&mut *db, &ids).await?;
     let whole = |order: OrderRow| {
         let subs = subs.iter().filter(|sub| sub.order_id == order.order_id).cloned().collect();
         let items = items.iter().filter(|item| item.order_id == order.order_id).cloned().collect();
-        view::order(&WholeOrder { order, subs, items, cancellations: Vec::new(), returns: Vec::new() }, &[], reader)
+        let cancellations = cancellations.iter().filter(|row| row.order_id == order.order_id).cloned().collect();
+        let returns = returns.iter().filter(|row| row.order_id == order.order_id).cloned().collect();
+        view::order(&WholeOrder { order, subs, items, cancellations, returns }, &[], reader)
     };
     Ok(rows.into_iter().map(whole).collect())
 }

@@ -39,12 +39,10 @@ impl Orders {
         let rows = lists::subs_of_tenant(&mut tx, tenant, filter, page).await?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.order_id).collect();
         let items = orders::items_of(&mut tx, &ids).await?;
+        let cancellations = cancellations::of_orders(&mut tx, &ids).await?;
+        let returns = returns::of_orders(&mut tx, &ids).await?;
         tx.commit().await?;
-        let shown = rows.iter().map(|row| {
-            let own: Vec<_> = items.iter().filter(|item| item.sub_order_id == row.sub_order_id).collect();
-            view::sub_order(row, &own, Reader::Market)
-        });
-        Ok(shown.collect())
+        Ok(rows.iter().map(|row| view::part(row, &items, &cancellations, &returns, Reader::Market)).collect())
     }
 
     pub(crate) async fn get_sub_order(&self, tenant: TenantId, id: SubOrderId) -> Result<SubOrder, Error> {

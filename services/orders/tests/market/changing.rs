@@ -7,7 +7,8 @@ use api_fulfillment::{
     ShipFulfillmentOrderRequest, ShipFulfillmentOrderResponse, ShipmentLine,
 };
 use api_orders::{
-    CancelItemsRequest, CancelOrderRequest, ChangeShippingAddressRequest, GetSubOrderRequest, KeptLine, Order, OrderState, RefundState, SubOrder,
+    CancelItemsRequest, CancelOrderRequest, ChangeShippingAddressRequest, GetSubOrderRequest, KeptLine, ListSubOrdersRequest, Order, OrderState,
+    RefundState, SubOrder,
 };
 use api_payments::payments_client::PaymentsClient;
 use api_payments::{AccountKind, ListLedgerRequest};
@@ -94,6 +95,10 @@ async fn pieces_go_back_with_their_exact_share_until_nothing_is_left() {
     let commission = placed.commission.unwrap().amount_minor;
     let returned = placed.commission_returned.unwrap().amount_minor;
     assert_eq!(returned, (commission + 1) / 3, "a third of the commission, to the cent");
+    let list = stand.orders().list_sub_orders(whole.request(ListSubOrdersRequest::default())).await.unwrap().into_inner().sub_orders;
+    let listed = list.iter().find(|listed| listed.sub_order_id == part.sub_order_id).unwrap();
+    assert_eq!(listed.commission_returned, Some(usd(returned)), "a list tells the same as the part itself");
+    assert_eq!(listed.cancellations.len(), 1);
     let left = owed(&stand, &order, part).await;
     assert_eq!(left[&AccountKind::PlatformCommission], commission - returned);
     assert_eq!(left[&AccountKind::TenantPayable], 2 * 999 - (commission - returned));
