@@ -21,7 +21,7 @@ use crate::faults::Faults;
 use crate::journal::Record;
 use crate::model::{MovementKind, MovementRequest};
 use crate::pages;
-use crate::settings::{MAX_BODY_BYTES, MAX_EVIDENCE, MAX_REPORT_LINES};
+use crate::settings::{MAX_BODY_BYTES, MAX_EVIDENCE, MAX_LISTED_PAYMENTS, MAX_REPORT_LINES};
 use crate::tokens::{allowed_return, tokenise};
 use crate::world::{Answer, Charge, NewPayment, World};
 
@@ -29,7 +29,7 @@ pub(crate) type Shared = State<Arc<World>>;
 
 pub(crate) fn router(world: Arc<World>) -> Router {
     let merchant = Router::new()
-        .route("/v1/payments", post(create).get(find_by_key))
+        .route("/v1/payments", post(create).get(find_or_list))
         .route("/v1/payments/{id}", get(find))
         .route("/v1/payments/{id}/confirm", post(confirm))
         .route("/v1/payments/{id}/capture", post(capture))
@@ -193,11 +193,18 @@ async fn find(State(world): Shared, Path(id): Path<String>) -> Result<Response, 
 #[derive(Deserialize)]
 struct FindQuery {
     idempotency_key: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
 }
 
-async fn find_by_key(State(world): Shared, Query(query): Query<FindQuery>) -> Result<Response, Error> {
-    let key = query.idempotency_key.ok_or_else(|| Error::invalid("idempotency_key", "is required"))?;
-    answer(world.find_by_key(&key)?).await
+async fn find_or_list(State(world): Shared, Query(query): Query<FindQuery>) -> Result<Response, Error> {
+    match query.idempotency_key {
+        Some(key) => answer(world.find_by_key(&key)?).await,
+        None => {
+            let found = world.list(&query.after.unwrap_or_default(), query.limit.unwrap_or(100).clamp(1, MAX_LISTED_PAYMENTS))?;
+            Ok(json(list_of("payments", found.iter().map(Vec::as_slice))))
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -256,15 +263,20 @@ struct EventsQuery {
 
 async fn events(State(world): Shared, Query(query): Query<EventsQuery>) -> Response {
     let found = world.events(query.after.as_deref(), query.limit.unwrap_or(100).clamp(1, 1_000));
-    let mut body = br#"{"events":["#.to_vec();
-    for (index, event) in found.iter().enumerate() {
+    json(list_of("events", found.iter().map(|event| event.body.as_slice())))
+}
+
+/// An object with one list of what already is JSON.
+fn list_of<'a>(name: &str, items: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut body = format!("{{\"{name}\":[").into_bytes();
+    for (index, item) in items.enumerate() {
         if index > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(&event.body);
+        body.extend_from_slice(item);
     }
     body.extend_from_slice(b"]}");
-    json(body)
+    body
 }
 
 async fn read_faults(State(world): Shared) -> axum::Json<Faults> {

@@ -46,6 +46,7 @@ pub(crate) async fn index(State(world): Shared) -> Markup {
     let endpoints = [
         ("POST /v1/payments", "create; with a token also confirm (Idempotency-Key)"),
         ("GET /v1/payments?idempotency_key=…", "the payment created under a key"),
+        ("GET /v1/payments?after=…&limit=…", "payments in the order of their ids"),
         ("GET /v1/payments/{id}", "one payment with its captures and refunds"),
         ("POST /v1/payments/{id}/confirm", "charge a token"),
         ("POST /v1/payments/{id}/capture", "all or amount_minor, several times; last: true releases the rest (Idempotency-Key)"),

@@ -156,9 +156,11 @@ impl Default for Timings {
 pub(crate) const MAX_EVIDENCE: usize = 20_000;
 /// Lines of a report in one answer.
 pub(crate) const MAX_REPORT_LINES: usize = 1_000;
+/// Payments in one answer.
+pub(crate) const MAX_LISTED_PAYMENTS: usize = 1_000;
 /// Bytes of a request body.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
-/// Events kept for listing; older ones are only in the journal until its next compaction.
+/// Events kept for listing, in memory; older ones and those of earlier processes show only in their payments.
 pub(crate) const MAX_LISTED_EVENTS: usize = 5_000;
 /// Captures and refunds one payment can have.
 pub(crate) const MAX_MOVEMENTS: usize = 1_000;

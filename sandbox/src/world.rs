@@ -239,6 +239,14 @@ impl World {
         self.as_is(inner.payments.get(id).ok_or(Error::NotFound("payment"))?)
     }
 
+    /// Payments whose ids follow one, in the order of their ids.
+    pub(crate) fn list(&self, after: &str, limit: usize) -> Result<Vec<Vec<u8>>, Error> {
+        let inner = self.lock();
+        let mut later: Vec<&Payment> = inner.payments.values().filter(|payment| payment.id.as_str() > after).collect();
+        later.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        later.into_iter().take(limit).map(|payment| view(&self.settings, payment)).collect()
+    }
+
     /// The payment that was created under an Idempotency-Key.
     pub(crate) fn find_by_key(&self, key: &str) -> Result<Answer, Error> {
         let inner = self.lock();

@@ -241,6 +241,10 @@ async fn a_restart_forgets_no_charge_and_delivers_what_was_not_taken() {
     sandbox.stop().await;
     let sandbox = Sandbox::start(folder.path()).await;
     assert_eq!(sandbox.charge("k1", "tok_delayed").await["id"], delayed["id"], "the key is remembered");
+    let first = sandbox.get("/v1/payments?limit=1").await;
+    let second = sandbox.get(&format!("/v1/payments?after={}", first["payments"][0]["id"].as_str().unwrap())).await;
+    assert_eq!([&first["payments"][0]["id"], &second["payments"][0]["id"]], [&delayed["id"], &later["id"]], "what was charged before is listed");
+    assert_eq!(second["payments"].as_array().unwrap().len(), 1);
     let authorised = |payment: &Value| {
         let received = sandbox.received.lock().unwrap();
         received.iter().any(|event| event["type"] == "payment.authorised" && event["payment"]["id"] == payment["id"])
