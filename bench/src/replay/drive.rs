@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt};
+use http::Method;
+use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use super::journal::{Entry, Journal, Placed};
 use super::plan::{Day, Plan, Sale, Sku, Take};
 use super::shop::Shop;
 use crate::engine::float;
-use crate::http::{Caller, Http, text};
+use crate::http::{Caller, Http, encoded, text};
 use crate::market;
 
 /// How often one order or cancellation is tried, and after which pause again: a market that restarts is waited for.
@@ -88,15 +90,27 @@ impl Drive<'_> {
 
     async fn sell(&self, sale: &Sale) -> anyhow::Result<()> {
         let begun = self.journal.past(|past| past.placing.get(&sale.key).cloned());
-        let (checkout, token) = match begun {
-            Some(begun) => begun,
+        let (checkout, token) = match &begun {
+            Some(begun) => begun.clone(),
             None => self.begin(sale).await?,
         };
         let buyer = Caller { token: Some(token), ..Caller::default() };
-        let placed = self.http.post(&format!("/v1/checkouts/{checkout}/place"), &buyer, &json!({ "payment_method": "tok_visa" })).await?;
-        market::bought(&placed)?;
-        let parts = placed.pointer("/order/sub_orders").and_then(Value::as_array).cloned().unwrap_or_default();
-        let [part] = parts.as_slice() else { anyhow::bail!("the order has {} parts", parts.len()) };
+        let path = format!("/v1/checkouts/{checkout}/place");
+        let body = Bytes::from(serde_json::to_vec(&json!({ "payment_method": "tok_visa" }))?);
+        let answer = self.http.send(Method::POST, &path, &buyer, "application/json", body).await?;
+        let part = if begun.is_some() && answer.status.is_client_error() {
+            // Begun so long ago that the visitor's access or the checkout has run out: it became an order then, or it did not.
+            match self.placed_before(sale).await? {
+                Some(part) => part,
+                None => return self.journal.write(Entry::Forgotten { sale: sale.key.clone() }).and_then(|()| anyhow::bail!("it is begun anew")),
+            }
+        } else {
+            let placed: Value = serde_json::from_slice(&answer.ok(&path)?)?;
+            market::bought(&placed)?;
+            let parts = placed.pointer("/order/sub_orders").and_then(Value::as_array).cloned().unwrap_or_default();
+            let [part] = parts.as_slice() else { anyhow::bail!("the order has {} parts", parts.len()) };
+            part.clone()
+        };
         let mut items = BTreeMap::new();
         for item in part.pointer("/items").and_then(Value::as_array).into_iter().flatten() {
             let pieces = item.get("quantity").and_then(Value::as_i64).context("an item without quantity")?;
@@ -104,21 +118,31 @@ impl Drive<'_> {
         }
         let ordered: BTreeMap<&Sku, i64> = items.iter().map(|(sku, (_, pieces))| (sku, *pieces)).collect();
         ensure!(ordered == sale.lines.iter().map(|(sku, pieces)| (sku, *pieces)).collect(), "the order of {} is not what was asked for", sale.key);
-        let total_minor = placed.pointer("/order/totals/total/amount_minor").and_then(Value::as_i64).context("an order without total")?;
-        let order = Placed { sub_order: text(part, "/sub_order_id")?, total_minor, items };
+        let total_minor = part.pointer("/totals/total/amount_minor").and_then(Value::as_i64).context("an order without total")?;
+        let order = Placed { sub_order: text(&part, "/sub_order_id")?, total_minor, items };
         self.journal.write(Entry::Placed { sale: sale.key.clone(), order })
     }
 
-    /// A visitor fills a cart and begins a checkout.
+    /// The shop's part of the order that a sale has become.
+    async fn placed_before(&self, sale: &Sale) -> anyhow::Result<Option<Value>> {
+        let path = format!("/v1/seller/sub-orders?limit=2&query={}", encoded(&email(sale)));
+        let found = self.http.get(&path, &self.shop.seller(self.http).await?).await?;
+        let parts = found.pointer("/sub_orders").and_then(Value::as_array).cloned().unwrap_or_default();
+        ensure!(parts.len() < 2, "{} became {} orders", sale.key, parts.len());
+        Ok(parts.into_iter().next())
+    }
+
+    /// A visitor fills a cart and begins a checkout. Each request is made until it is answered, under a key of its own, so that one that fails among a
+    /// hundred does not begin everything anew.
     async fn begin(&self, sale: &Sale) -> anyhow::Result<(String, String)> {
-        let buyer = market::guest(self.http).await?;
+        let buyer = patiently(|| market::guest(self.http), &sale.key).await?;
         let add = |(sku, pieces): (&Sku, &i64)| {
-            let (line, buyer) = (self.shop.variants.get(sku).map(|variant| (variant.clone(), *pieces)), &buyer);
-            let sku = sku.clone();
+            let variant = self.shop.variants.get(sku).with_context(|| format!("{sku} is not in the shop"));
+            let line = variant.map(|variant| json!({ "tenant_id": self.shop.tenant, "variant_id": variant, "quantity": pieces }));
+            let caller = Caller { once: Some(format!("replay-{}-{}-{sku}", self.mark, sale.key)), ..buyer.clone() };
             async move {
-                let (variant, pieces) = line.with_context(|| format!("{sku} is not in the shop"))?;
-                let line = json!({ "tenant_id": self.shop.tenant, "variant_id": variant, "quantity": pieces });
-                self.http.post("/v1/cart/items", buyer, &line).await
+                let line = line?;
+                patiently(|| self.http.post("/v1/cart/items", &caller, &line), &sale.key).await
             }
         };
         let mut adding = futures::stream::iter(&sale.lines).map(add).buffer_unordered(LINES_AT_ONCE);
@@ -127,8 +151,8 @@ impl Drive<'_> {
         let who = if sale.customer.is_empty() { "somebody" } else { &sale.customer };
         let address =
             json!({ "name": format!("Customer {who}"), "line1": "1 High Street", "city": "London", "postal_code": "SW1A 1AA", "country": "GB" });
-        let email = format!("customer-{who}@replay.example");
-        let checkout = self.http.post("/v1/checkouts", &buyer, &json!({ "email": email, "shipping_address": address })).await?;
+        let start = json!({ "email": email(sale), "shipping_address": address });
+        let checkout = patiently(|| self.http.post("/v1/checkouts", &buyer, &start), &sale.key).await?;
         let checkout = text(&checkout, "/checkout/checkout_id")?;
         let token = buyer.token.clone().unwrap_or_default();
         self.journal.write(Entry::Placing { sale: sale.key.clone(), checkout: checkout.clone(), token: token.clone() })?;
@@ -167,6 +191,11 @@ impl Drive<'_> {
         }
         self.journal.write(Entry::WrittenOff { day: date.to_owned() })
     }
+}
+
+/// Each sale has an address of its own, by which its order is found again.
+fn email(sale: &Sale) -> String {
+    format!("invoice-{}@replay.example", sale.key.to_lowercase())
 }
 
 /// Asks again what failed, for a while.

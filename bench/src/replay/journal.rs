@@ -29,6 +29,10 @@ pub(super) enum Entry {
         sale: String,
         order: Placed,
     },
+    /// What was about to be placed was not, and cannot be any more.
+    Forgotten {
+        sale: String,
+    },
     /// Pieces of a sale taken back for an invoice; what is kept of each thing.
     Taken {
         invoice: String,
@@ -81,6 +85,9 @@ impl Past {
             Entry::Placed { sale, order } => {
                 self.placing.remove(&sale);
                 self.placed.insert(sale, order);
+            }
+            Entry::Forgotten { sale } => {
+                self.placing.remove(&sale);
             }
             Entry::Taken { invoice, sale, kept } => {
                 if let Some(order) = self.placed.get_mut(&sale) {
