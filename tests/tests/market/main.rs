@@ -13,5 +13,6 @@ mod replay;
 mod running;
 mod rush;
 mod starting;
+mod storm;
 mod story;
 mod tenancy;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{Caller, Market, list, text};
+use crate::harness::{Caller, Market, eventually, list, text};
 
 /// Longer than it takes to end what is open, shorter than any stream lives by itself.
 const DRAINED: Duration = Duration::from_secs(2);
@@ -70,4 +70,27 @@ async fn every_job_shows_on_the_health_page() {
         let jobs = jobs_of(service);
         assert!(jobs.iter().any(|known| known == job), "{service} does not show {job}: {jobs:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recovery_that_does_not_run_makes_the_market_unhealthy() {
+    let mut market = Market::open().await;
+    market.stop().await;
+    market.restart_with(&[("MARKETHUB__SERVICES__ORDERS__RECOVERY_SECONDS", "1")]).await;
+    let overdue = async || {
+        let health = market.http.get("/v1/admin/health", &market.operator).await;
+        let orders = list(&health, "/services").into_iter().find(|told| text(told, "/service") == "orders").unwrap();
+        let job = list(&orders, "/jobs").into_iter().find(|job| text(job, "/name") == "recover_orders").unwrap();
+        assert!(health["healthy"] == Value::Bool(false) || job["overdue"] == Value::Bool(false), "{health}");
+        job["overdue"] == Value::Bool(true)
+    };
+    eventually("recovery to run", async || (!overdue().await).then_some(())).await;
+
+    // Somebody else seems to be running it, and never ends.
+    let mut database = market.database().await;
+    sqlx::query("select pg_advisory_lock(hashtext('orders'), hashtext('recover_orders'))").execute(&mut database).await.unwrap();
+    eventually("the missing run to show", async || overdue().await.then_some(())).await;
+
+    drop(database);
+    eventually("recovery to run again", async || (!overdue().await).then_some(())).await;
 }

@@ -348,6 +348,11 @@ impl Sandbox {
         self.http.get(&format!("/v1/payments/{id}"), &self.key).await
     }
 
+    /// From now on it has these faults, and no others.
+    pub(crate) async fn behaves(&self, faults: &Value) {
+        self.http.must("PUT", "/v1/faults", &self.key, faults).await;
+    }
+
     /// The buyer's answer to the bank's question.
     pub(crate) async fn answer_challenge(&self, url: &str, decision: &str) {
         let form = format!("decision={decision}").into_bytes();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Caller, Http, eventually, list, number, text};
+use super::{Answer, Caller, Http, eventually, list, number, text};
 
 pub(crate) const PASSWORD: &str = "a quiet lamp sells 47 mugs";
 
@@ -169,6 +169,11 @@ impl Buyer {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         self.http.post(path, &self.caller, body).await
+    }
+
+    /// Whatever comes back.
+    pub(crate) async fn asks(&self, method: &str, path: &str, body: &Value) -> Result<Answer, reqwest::Error> {
+        self.http.ask(method, path, &self.caller, body).await
     }
 
     /// The answer to a wish, if it is granted.
