@@ -48,6 +48,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Up(args) => up::run(&settings, args).await,
         Command::Serve(args) => {
             let plan = Plan::new(&args.services, &args.remote)?;
+            if !settings.proof.die_at.is_empty() {
+                kit_module::crash::dies_at(&settings.proof.die_at);
+            }
             Serving::start(&settings, &plan).await?.until_stopped().await
         }
         Command::Demo(args) => bench::demo::fill(&args.url).await,

@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) objects: Objects,
     pub(crate) cluster: Cluster,
     pub(crate) log: Log,
+    pub(crate) proof: Proof,
     pub(crate) rest: edge_rest::Config,
     /// Checked by the pages when they start.
     pub(crate) web: toml::Table,
@@ -134,6 +135,14 @@ pub(crate) struct Objects {
 pub(crate) struct Cluster {
     /// The secret under which the processes of one market believe each other; empty: one in the data directory.
     pub(crate) key: String,
+}
+
+/// For `markethub prove crash`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Proof {
+    /// The step at which the process dies, as in `orders.capture.answered`; empty: it lives.
+    pub(crate) die_at: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

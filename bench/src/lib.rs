@@ -4,6 +4,7 @@
 //! request was due, so that a slow server cannot hide behind a waiting client (no coordinated omission). Latencies go into an
 //! HDR histogram. Each run prints its set-up and writes a table (Markdown), the figures (JSON) and a plot (SVG).
 
+mod crash;
 pub mod demo;
 mod engine;
 pub mod eval;
@@ -90,6 +91,8 @@ pub enum Claim {
     Ledger,
     /// Every count of stock equals what its journal adds up to.
     Stock,
+    /// Whenever MarketHub or PostgreSQL is killed, nothing promised is lost and nothing happens twice. On a market of its own.
+    Crash,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -104,6 +107,12 @@ pub struct ProveArgs {
     /// Pieces for `oversell`.
     #[arg(long, default_value_t = 100)]
     pub pieces: u32,
+    /// Kills at random moments for `crash`; every second one is of PostgreSQL.
+    #[arg(long, default_value_t = 20)]
+    pub rounds: u32,
+    /// Steps for `crash` to die at, as `orders.capture.answered`; without it every one there is.
+    #[arg(long, value_delimiter = ',')]
+    pub steps: Vec<String>,
 }
 
 /// Puts a claim to the test and prints the evidence; fails when the claim does not hold.

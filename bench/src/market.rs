@@ -172,6 +172,18 @@ pub(crate) async fn seller(http: &Http, number: usize) -> anyhow::Result<Caller>
 
 /// Buys `items`; the placed order as the market told it, or the error it gave.
 pub(crate) async fn buy(http: &Http, buyer: &Caller, email: &str, items: &[&Sellable], through_cart: bool) -> anyhow::Result<Value> {
+    buy_with(http, buyer, items, through_cart, Paying { email, method: "tok_visa" }).await
+}
+
+/// Who pays, and with what.
+pub(crate) struct Paying<'a> {
+    pub email: &'a str,
+    pub method: &'a str,
+}
+
+/// The same with this method of payment.
+pub(crate) async fn buy_with(http: &Http, buyer: &Caller, items: &[&Sellable], through_cart: bool, paying: Paying<'_>) -> anyhow::Result<Value> {
+    let Paying { email, method } = paying;
     let lines: Vec<Value> = items.iter().map(|item| json!({ "tenant_id": item.tenant_id, "variant_id": item.variant_id, "quantity": 1 })).collect();
     if through_cart {
         for line in &lines {
@@ -185,7 +197,7 @@ pub(crate) async fn buy(http: &Http, buyer: &Caller, email: &str, items: &[&Sell
     }
     let checkout = http.post("/v1/checkouts", buyer, &start).await?;
     let id = text(&checkout, "/checkout/checkout_id")?;
-    http.post(&format!("/v1/checkouts/{id}/place"), buyer, &json!({ "payment_method": "tok_visa" })).await
+    http.post(&format!("/v1/checkouts/{id}/place"), buyer, &json!({ "payment_method": method })).await
 }
 
 /// Whether an order came out bought: its money is taken or surely will be.

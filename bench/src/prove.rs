@@ -4,7 +4,7 @@ use anyhow::ensure;
 use serde_json::Value;
 
 use crate::http::Http;
-use crate::{Claim, ProveArgs, demo, scenarios};
+use crate::{Claim, ProveArgs, crash, demo, scenarios};
 
 pub(crate) async fn run(args: &ProveArgs) -> anyhow::Result<()> {
     let http = Http::new(&args.url);
@@ -12,6 +12,7 @@ pub(crate) async fn run(args: &ProveArgs) -> anyhow::Result<()> {
         Claim::Oversell => oversell(args, &http).await,
         Claim::Ledger => ledger(&http).await,
         Claim::Stock => stock(&http).await,
+        Claim::Crash => crash::run(args.rounds, &args.steps).await,
     }
 }
 

@@ -69,19 +69,39 @@ async fn fulfil(http: &Http, seller: &Caller, part: &str, luck: u32) -> anyhow::
     if luck < 2 {
         return Ok(());
     }
-    let at = format!("/v1/seller/fulfillment-orders/{part}");
-    reached(http, seller, &at).await?;
-    http.post(&format!("{at}/accept"), seller, &json!({})).await?;
+    let at = accept(http, seller, part).await?;
     if luck < 4 {
         return Ok(());
     }
-    http.post(&format!("{at}/pack"), seller, &json!({})).await?;
-    let shipped = http
-        .post(&format!("{at}/ship"), seller, &json!({ "carrier": "Demo Post", "tracking_number": format!("DP{}", part.get(4..16).unwrap_or("0")) }))
-        .await?;
+    let shipped = ship(http, seller, part, &at).await?;
     if luck < 6 {
         return Ok(());
     }
+    arrive(http, seller, &shipped).await
+}
+
+/// The seller takes the part all the way to the buyer.
+pub(crate) async fn deliver(http: &Http, seller: &Caller, part: &str) -> anyhow::Result<()> {
+    let at = accept(http, seller, part).await?;
+    let shipped = ship(http, seller, part, &at).await?;
+    arrive(http, seller, &shipped).await
+}
+
+/// Accepts the part as soon as it has reached the seller; its address.
+async fn accept(http: &Http, seller: &Caller, part: &str) -> anyhow::Result<String> {
+    let at = format!("/v1/seller/fulfillment-orders/{part}");
+    reached(http, seller, &at).await?;
+    http.post(&format!("{at}/accept"), seller, &json!({})).await?;
+    Ok(at)
+}
+
+async fn ship(http: &Http, seller: &Caller, part: &str, at: &str) -> anyhow::Result<Value> {
+    http.post(&format!("{at}/pack"), seller, &json!({})).await?;
+    let number = format!("DP{}", part.get(4..16).unwrap_or("0"));
+    http.post(&format!("{at}/ship"), seller, &json!({ "carrier": "Demo Post", "tracking_number": number })).await
+}
+
+async fn arrive(http: &Http, seller: &Caller, shipped: &Value) -> anyhow::Result<()> {
     let shipments = shipped.pointer("/fulfillment_order/shipments").and_then(Value::as_array).cloned().unwrap_or_default();
     for shipment in shipments {
         let id = text(&shipment, "/shipment_id")?;

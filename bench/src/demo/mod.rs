@@ -9,6 +9,7 @@ mod picture;
 mod shops;
 mod visits;
 
+pub(crate) use history::deliver;
 pub(crate) use shops::{Shop, categories, open_shop};
 
 use std::io::Write;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Buyer, Goods, Market, Seller, address, eventually, list, number, text};
+use crate::harness::{Buyer, Goods, Market, Seller, address, attempt, directory, eventually, list, number, text};
 
 const PIECES: i64 = 5000;
 const ROWS: usize = 3000;
@@ -200,4 +200,19 @@ async fn half_a_market_serves_what_it_can() {
     eventually("two of twenty to be sold", async || (seller.stock(&goods).await == (18, 0)).then_some(())).await;
     market.stock_is_sound().await;
     market.ledger_is_sound().await;
+}
+
+/// The long proof is for an operator's evening; here a few of its rounds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_round_of_the_proof_holds() {
+    let dir = directory();
+    let config = dir.path().join("prove.toml");
+    std::fs::write(&config, "").unwrap();
+    let steps = "orders.capture.answered,payments.refund.stored";
+    let arguments: Vec<String> = ["prove", "crash", "--rounds", "2", "--steps", steps].map(str::to_owned).into();
+    let proof = tokio::task::spawn_blocking(move || attempt(&config, &arguments, &[], None)).await.unwrap();
+    let (said, complained) = (String::from_utf8_lossy(&proof.stdout).into_owned(), String::from_utf8_lossy(&proof.stderr).into_owned());
+    println!("{said}");
+    assert!(proof.status.success(), "{said}\n{complained}");
+    assert!(said.contains("holds: 2 random kills, 2 steps"), "{said}");
 }

@@ -8,6 +8,7 @@ use api_orders::{OrderId, ReturnId, SubOrderId};
 use api_payments::{Breakdown, MovementState, RefundRequest, SubOrderAmount};
 use kit_core::{Money, TenantId};
 use kit_db::{Scope, log};
+use kit_module::crash;
 use kit_rpc::{Ctx, proto};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -41,14 +42,19 @@ impl Orders {
             let todo = row.saga.commands(row.amount_minor > 0).into_iter().find(|command| !stuck.contains(command));
             let Some(command) = todo else { break };
             let own = self.own(ctx);
+            let name = if command == CancelCommand::Refund { "return-refund" } else { "return-restock" };
+            let passes = |moment| crash::passes("orders", name, moment);
+            passes("wanted");
             let input = match command {
                 CancelCommand::Refund => self.refund_return(&own, &whole, &row).await,
                 CancelCommand::Restock | CancelCommand::Stop => self.restock_return(&own, &whole, &row).await,
             };
+            passes("answered");
             stuck.insert(command);
             let mut tx = self.db.begin(&Scope::Platform).await?;
             row = self.note_return(&mut tx, ctx, id, input).await?;
             tx.commit().await?;
+            passes("stored");
         }
         Ok(())
     }
