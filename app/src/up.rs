@@ -39,9 +39,9 @@ pub(crate) async fn run(settings: &Settings, args: &Up) -> anyhow::Result<()> {
 
 fn welcome(url: &str) -> String {
     let password = demo::PASSWORD;
-    let (operator, buyer, seller) = (demo::OPERATOR, demo::BUYER, demo::seller(1));
+    let (operator, buyer, seller, applicant) = (demo::OPERATOR, demo::BUYER, demo::seller(1), demo::APPLICANT);
     format!(
-        "\n  MarketHub is open:  {url}\n\n  Sign in at          {url}/sign-in   (password of all: {password})\n    operator          {operator}\n    seller            {seller}  … {last}\n    buyer             {buyer}\n\n  REST                {url}/docs\n  Stop it with Ctrl-C; the next start continues where this one ends.\n",
+        "\n  MarketHub is open:  {url}\n\n  Sign in at          {url}/sign-in   (password of all: {password})\n    operator          {operator}\n    seller            {seller}  … {last}\n    buyer             {buyer}\n    waits for approval {applicant}\n\n  REST                {url}/docs\n  Stop it with Ctrl-C; the next start continues where this one ends.\n",
         last = demo::seller(demo::SHOPS)
     )
 }

@@ -17,13 +17,13 @@ const ORDERS_EACH: usize = 15;
 const REACHES_SELLER: Duration = Duration::from_secs(5);
 
 /// Places the orders that are missing; how many.
-pub(super) async fn play(http: &Http, sellers: &[Caller]) -> anyhow::Result<usize> {
+pub(super) async fn play(http: &Http, operator: &Caller, sellers: &[Caller]) -> anyhow::Result<usize> {
     let by_tenant: BTreeMap<&str, &Caller> = sellers.iter().filter_map(|seller| Some((seller.tenant.as_deref()?, seller))).collect();
     let mut placed = 0;
     let mut baskets = Vec::new();
     for number in 1..=BUYERS {
         let email = if number == 1 { BUYER.to_owned() } else { format!("buyer-{number}@demo.example") };
-        let buyer = account(http, &email, &format!("Demo Buyer {number}")).await?;
+        let buyer = account(http, operator, &email, &format!("Demo Buyer {number}")).await?;
         let there = http.get("/v1/orders?limit=100", &buyer).await?;
         let there = there.pointer("/orders").and_then(Value::as_array).map_or(0, Vec::len);
         if there < ORDERS_EACH && baskets.is_empty() {

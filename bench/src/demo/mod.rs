@@ -16,9 +16,9 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::http::{Caller, Http, text};
+use crate::http::{Caller, Http, encoded, text};
 
 /// All demo accounts have this password; `markethub up` prints it.
 pub const PASSWORD: &str = "demo market 2026";
@@ -31,6 +31,9 @@ pub const PRODUCTS_PER_SHOP: usize = 50;
 pub fn seller(number: usize) -> String {
     format!("seller-{number}@demo.example")
 }
+
+/// Applies for a shop and waits for the operator, who so has somebody to approve.
+pub const APPLICANT: &str = "applicant@demo.example";
 
 /// How often a filling that broke off is taken up again, and after what pause. A slow machine may miss a deadline now and then.
 const TRIES: u32 = 4;
@@ -54,7 +57,8 @@ async fn make_missing(http: &Http) -> anyhow::Result<()> {
     let operator = sign_in(http, OPERATOR).await.context("the demo operator cannot sign in")?;
     let sellers = shops::open(http, &operator).await?;
     let made = shops::stock(http, &sellers).await?;
-    let placed = history::play(http, &sellers).await?;
+    shops::apply_only(http, &operator).await?;
+    let placed = history::play(http, &operator, &sellers).await?;
     let visits = visits::play(http, &operator).await?;
     if made + placed + visits > 0 {
         eprintln!("demo market: {made} products, {placed} orders and {visits} visits made in {:.1} s", begin.elapsed().as_secs_f64());
@@ -79,14 +83,15 @@ pub(crate) async fn sign_in(http: &Http, email: &str) -> anyhow::Result<Caller> 
     Ok(Caller { token: Some(text(&session, "/session/access_token")?), ..Caller::default() })
 }
 
-/// Signs in, or up when there is no such account yet.
-async fn account(http: &Http, email: &str, name: &str) -> anyhow::Result<Caller> {
-    let refused = match sign_in(http, email).await {
-        Ok(caller) => return Ok(caller),
-        Err(refused) => refused,
-    };
+/// Signs in, or up when the operator finds no such account: trying would count as a wrong password against this machine's address.
+async fn account(http: &Http, operator: &Caller, email: &str, name: &str) -> anyhow::Result<Caller> {
+    let found = http.get(&format!("/v1/users?limit=100&query={}", encoded(email)), operator).await?;
+    let mut users = found.pointer("/users").and_then(Value::as_array).into_iter().flatten();
+    if users.any(|user| text(user, "/user/email").is_ok_and(|known| known == email)) {
+        return sign_in(http, email).await.with_context(|| format!("{email} cannot sign in"));
+    }
     let session = http.post("/v1/auth/sign-up", &Caller::default(), &json!({ "email": email, "password": PASSWORD, "name": name })).await;
-    let session = session.with_context(|| format!("cannot make the account {email}, which could not sign in either: {refused:#}"))?;
+    let session = session.with_context(|| format!("cannot make the account {email}"))?;
     Ok(Caller { token: Some(text(&session, "/session/access_token")?), ..Caller::default() })
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Config {
     /// The first pause; each further failure doubles it up to the longest, after which quiet time the count starts again.
     pub first_pause_seconds: u32,
     pub longest_pause_seconds: u32,
+    /// The longest pause of sign-ins from a network address: many people may share one.
+    pub longest_address_pause_seconds: u32,
     /// Accounts made from one network address within the longest pause.
     pub free_sign_ups_per_address: u32,
     /// Verification and reset mails to one account within the longest pause.
@@ -59,6 +61,7 @@ impl Default for Config {
             free_failures_per_address: 50,
             first_pause_seconds: 15,
             longest_pause_seconds: 3_600,
+            longest_address_pause_seconds: 300,
             free_sign_ups_per_address: 200,
             free_mails_per_account: 5,
             verification_hours: 48,

@@ -54,14 +54,17 @@ impl Identity {
         Ok(issued)
     }
 
-    /// Checks a password under the limits. Answers whose it is.
+    /// Checks a password under the limits. Answers whose it is. Who has signed in from this network address before is held to the limit
+    /// of the account alone: what others try from a shared address does not lock them out, and their own slips do not lock out others.
     pub(super) async fn prove(&self, ctx: &Ctx, email: &Email, password: &str) -> Result<(UserId, Verdict), Error> {
         let now = self.clock.now();
         let mut subjects = vec![Subject::account(Kind::SignInToAccount, email)];
-        subjects.extend(Subject::address(Kind::SignInFromAddress, ctx));
         let mut tx = self.begin().await?;
-        self.check_pauses(&mut tx, &subjects, now).await?;
         let credentials = store::person::credentials(&mut tx, email).await?;
+        if !store::session::is_from(&mut tx, credentials.as_ref().map(|(user, _)| *user), ctx.address).await? {
+            subjects.extend(Subject::address(Kind::SignInFromAddress, ctx));
+        }
+        self.check_pauses(&mut tx, &subjects, now).await?;
         tx.commit().await?;
         let verdict = self.hasher.verify(password, credentials.as_ref().map(|(_, hash)| hash.as_str())).await?;
         match credentials {

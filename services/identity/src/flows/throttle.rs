@@ -55,7 +55,11 @@ impl Identity {
             Kind::SignUpFromAddress => config.free_sign_ups_per_address,
             Kind::MailToAccount => config.free_mails_per_account,
         };
-        Limit { free, first_pause_seconds: config.first_pause_seconds, longest_pause_seconds: config.longest_pause_seconds }
+        let longest_pause_seconds = match kind {
+            Kind::SignInFromAddress => config.longest_address_pause_seconds,
+            _ => config.longest_pause_seconds,
+        };
+        Limit { free, first_pause_seconds: config.first_pause_seconds, longest_pause_seconds, forgiven_after_seconds: config.longest_pause_seconds }
     }
 
     /// Refuses while any of the subjects pauses.

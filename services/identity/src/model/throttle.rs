@@ -8,8 +8,9 @@ use kit_core::Time;
 pub(crate) struct Limit {
     pub free: u32,
     pub first_pause_seconds: u32,
-    /// Also the quiet time after which the count starts again.
     pub longest_pause_seconds: u32,
+    /// After this long without a strike the count starts again.
+    pub forgiven_after_seconds: u32,
 }
 
 /// What is remembered about one account or address.
@@ -29,7 +30,7 @@ impl Record {
     /// One more strike.
     #[must_use]
     pub(crate) fn strike(self, now: Time, limit: Limit) -> Self {
-        let quiet = now - self.last_at > Duration::seconds(i64::from(limit.longest_pause_seconds));
+        let quiet = now - self.last_at > Duration::seconds(i64::from(limit.forgiven_after_seconds));
         let strikes = if quiet { 1 } else { self.strikes.saturating_add(1) };
         let over = strikes.saturating_sub(limit.free);
         let pause = (over > 0).then(|| {
@@ -46,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Limit = Limit { free: 5, first_pause_seconds: 15, longest_pause_seconds: 3_600 };
+    const LIMIT: Limit = Limit { free: 5, first_pause_seconds: 15, longest_pause_seconds: 3_600, forgiven_after_seconds: 3_600 };
 
     #[test]
     fn five_are_free_then_pauses_double_and_quiet_time_forgives() {

@@ -1,5 +1,7 @@
 //! Sessions and their refresh tokens.
 
+use std::net::IpAddr;
+
 use api_identity::SessionId;
 use kit_core::{Time, UserId};
 use kit_db::DbError;
@@ -134,6 +136,16 @@ pub(crate) async fn is_familiar(db: &mut PgConnection, user: UserId, device: &st
         .bind(user.uuid())
         .bind(device)
         .bind(address)
+        .fetch_one(db)
+        .await?)
+}
+
+/// Whether a person is known to have signed in from this network address; nobody and no address are asked for alike, so that the
+/// answer takes as long.
+pub(crate) async fn is_from(db: &mut PgConnection, user: Option<UserId>, address: Option<IpAddr>) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar("select exists(select 1 from session where user_id = $1 and address = $2)")
+        .bind(user.map(|user| user.uuid()))
+        .bind(address.map(|address| address.to_string()))
         .fetch_one(db)
         .await?)
 }

@@ -99,6 +99,28 @@ async fn one_address_that_tries_many_accounts_pauses() {
 }
 
 #[tokio::test]
+async fn who_signed_in_from_an_address_before_is_not_locked_out_with_it() {
+    let (market, client) = market().await;
+    let office = kit_rpc::Ctx { address: Some("192.0.2.7".parse().unwrap()), ..market.nobody() };
+    sign_up(&client, &office, "ann@example.com").await;
+    sign_up(&client, &market.nobody(), "ben@example.com").await;
+    for n in 0..60 {
+        let wrong = sign_in(&client, &office, &format!("user{n}@example.com"), "wrong wrong wrong").await;
+        let problem = kit_rpc::problem_of(&wrong.unwrap_err());
+        market.clock.advance(Duration::seconds(i64::from(problem.retry_after_seconds)));
+    }
+    sign_in(&client, &office, "user@example.com", "wrong wrong wrong").await.unwrap_err();
+    let stranger = kit_rpc::problem_of(&sign_in(&client, &office, "ben@example.com", PASSWORD).await.unwrap_err());
+    assert_eq!((stranger.reason.as_str(), stranger.retry_after_seconds), ("TOO_MANY_ATTEMPTS", 300), "a shared address waits for minutes at most");
+    sign_in(&client, &office, "ann@example.com", PASSWORD).await.unwrap();
+    // A known account is still guarded by its own limit.
+    for _ in 0..6 {
+        assert_eq!(refusal(sign_in(&client, &office, "ann@example.com", "wrong wrong wrong").await).1, "SIGN_IN_FAILED");
+    }
+    assert_eq!(refusal(sign_in(&client, &office, "ann@example.com", PASSWORD).await).1, "TOO_MANY_ATTEMPTS");
+}
+
+#[tokio::test]
 async fn a_refresh_token_works_once_and_its_second_use_ends_the_session() {
     let (market, client) = market().await;
     let first = sign_up(&client, &market.nobody(), "ann@example.com").await;
