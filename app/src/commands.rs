@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use api_admin::VerifyAuditRequest;
 use api_admin::admin_client::AdminClient;
 use api_tenants::tenants_client::TenantsClient;
@@ -58,17 +58,24 @@ pub(crate) fn ctx() -> Ctx {
 
 pub(crate) fn told(status: tonic::Status) -> anyhow::Error {
     let problem = kit_rpc::problem_of(&status);
-    anyhow::anyhow!("{} ({})", problem.message, problem.reason)
+    let wrong: String = problem.violations.iter().map(|violation| format!("\n  {}: {}", violation.field, violation.message)).collect();
+    anyhow::anyhow!("{} ({}){wrong}", problem.message, problem.reason)
 }
 
 pub(crate) async fn verify_audit(links: &Links, after: i64) -> anyhow::Result<()> {
-    let request = ctx().request(VerifyAuditRequest { after_sequence: after });
-    let answer = AdminClient::new(links.to("admin")?).verify_audit(request).await.map_err(told)?.into_inner();
-    if answer.intact {
-        println!("intact: {} entries checked; the last is {} with hash {}", answer.checked, answer.last_sequence, answer.last_hash);
-        return Ok(());
+    let mut admin = AdminClient::new(links.to("admin")?);
+    let (mut after_sequence, mut checked) = (after, 0);
+    loop {
+        let answer = admin.verify_audit(ctx().request(VerifyAuditRequest { after_sequence })).await.map_err(told)?.into_inner();
+        checked += answer.checked;
+        ensure!(answer.intact, "the audit log does not hold together from entry {} on: {}", answer.broken_sequence, answer.trouble);
+        if answer.complete {
+            println!("intact: {checked} entries checked; the last is {} with hash {}", answer.last_sequence, answer.last_hash);
+            return Ok(());
+        }
+        after_sequence = answer.last_sequence;
+        eprintln!("{checked} entries checked so far, all intact");
     }
-    bail!("the audit log does not hold together from entry {} on: {}", answer.broken_sequence, answer.trouble)
 }
 
 pub(crate) async fn place_tenant(links: &Links, tenant: &str, cell: &str) -> anyhow::Result<()> {
@@ -114,4 +121,17 @@ pub(crate) fn pairs(flag: &str, given: &[String]) -> anyhow::Result<HashMap<Stri
             .with_context(|| format!("{flag} {text} must be like field=value"))
     };
     given.iter().map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_with_every_field_that_is_wrong() {
+        let wrong = |field: &str, message: &str| kit_rpc::proto::FieldViolation { field: field.to_owned(), message: message.to_owned() };
+        let refused = kit_rpc::invalid(vec![wrong("currency", "is not a currency"), wrong("stock", "must be at least 0")]);
+        let told = told(refused).to_string();
+        assert!(told.contains("(INVALID_REQUEST)\n  currency: is not a currency\n  stock: must be at least 0"), "{told}");
+    }
 }

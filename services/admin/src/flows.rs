@@ -41,6 +41,8 @@ pub(crate) struct Verdict {
     pub(crate) end: Head,
     /// The first that does not, and why.
     pub(crate) broken: Option<(i64, &'static str)>,
+    /// There is nothing left to look at.
+    pub(crate) complete: bool,
 }
 
 impl Admin {
@@ -64,21 +66,22 @@ impl Admin {
         store::list(&mut tx, filter, limit).await
     }
 
-    /// Walks the chain page by page; each page is a short transaction, because a long one would hold up every consumer.
+    /// Walks the chain page by page until its end or until its time is up; each page is a short transaction, because a long one would
+    /// hold up every consumer.
     pub(crate) async fn verify(&self, ctx: &Ctx, after: i64) -> Result<Verdict, Error> {
         authorise(ctx, "audit.read")?;
-        let mut verdict = Verdict { checked: 0, end: self.trusted(after).await?, broken: None };
-        loop {
+        let begin = Instant::now();
+        let left = ctx.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(begin) / 2);
+        let patience = left.min(Duration::from_millis(self.config.verify_millis));
+        let mut verdict = Verdict { checked: 0, end: self.trusted(after).await?, broken: None, complete: false };
+        while !verdict.complete {
             let mut tx = self.db.begin(&Scope::Platform).await?;
             // Read before the page, so that entries appended meanwhile are not missed and none is expected too early.
             let end = store::head(&mut tx).await?;
             let page = store::chain(&mut tx, verdict.end.sequence, i64::from(self.config.verify_page)).await?;
             drop(tx);
-            if page.is_empty() {
-                if end.sequence > verdict.end.sequence {
-                    verdict.broken = Some((verdict.end.sequence + 1, "the end of the log is missing"));
-                }
-                break;
+            if page.is_empty() && end.sequence > verdict.end.sequence {
+                verdict.broken = Some((verdict.end.sequence + 1, "the end of the log is missing"));
             }
             for entry in &page {
                 match verdict.end.accept(entry) {
@@ -89,7 +92,8 @@ impl Admin {
                     }
                 }
             }
-            if verdict.broken.is_some() {
+            verdict.complete = page.is_empty() || verdict.broken.is_some() || verdict.end.sequence >= end.sequence;
+            if begin.elapsed() >= patience {
                 break;
             }
         }

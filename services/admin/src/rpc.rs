@@ -63,7 +63,8 @@ impl Contract for Rpc {
         let (broken_sequence, trouble) = verdict.broken.map(|(sequence, why)| (sequence, why.to_owned())).unwrap_or_default();
         let intact = verdict.broken.is_none();
         let (last_sequence, last_hash) = (verdict.end.sequence, hex(&verdict.end.hash));
-        Ok(Response::new(api::VerifyAuditResponse { intact, checked: verdict.checked, last_sequence, last_hash, broken_sequence, trouble }))
+        let (checked, complete) = (verdict.checked, verdict.complete);
+        Ok(Response::new(api::VerifyAuditResponse { intact, checked, last_sequence, last_hash, broken_sequence, trouble, complete }))
     }
 
     async fn get_health(&self, request: Request<api::GetHealthRequest>) -> Result<Response<api::GetHealthResponse>, Status> {

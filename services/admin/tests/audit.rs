@@ -31,6 +31,32 @@ async fn what_happens_is_chained_and_a_forged_entry_shows() {
     assert!(!verdict.intact && verdict.broken_sequence == 2, "{verdict:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_log_is_verified_in_parts_that_add_up() {
+    let market = kit_test::start_with(&[&service_admin::MODULE], "[admin]\nverify_page = 2\nverify_millis = 0\n").await;
+    let mut admin = AdminClient::new(market.link("admin"));
+    let operator = market.operator(&["audit.read"]);
+    for _ in 0..5 {
+        admin.verify_audit(operator.request(VerifyAuditRequest::default())).await.unwrap();
+    }
+    market.settle().await;
+    let (mut after_sequence, mut checked) = (0, 0);
+    loop {
+        let part = admin.verify_audit(operator.request(VerifyAuditRequest { after_sequence })).await.unwrap().into_inner();
+        assert!(part.intact && part.checked <= 2, "{part:?}");
+        (after_sequence, checked) = (part.last_sequence, checked + part.checked);
+        if part.complete {
+            break;
+        }
+        // Each part is an entry itself.
+        market.settle().await;
+    }
+    assert!(checked >= 5 && checked == after_sequence, "{checked} checked up to {after_sequence}");
+    forge(&market).await;
+    let broken = admin.verify_audit(operator.request(VerifyAuditRequest::default())).await.unwrap().into_inner();
+    assert!(!broken.intact && broken.complete && broken.broken_sequence == 2 && broken.checked == 1, "{broken:?}");
+}
+
 /// What somebody with the owner's password could do: switch the guard off and change the past.
 async fn forge(market: &Market) {
     let mut owner = market.owner().await;
