@@ -9,6 +9,7 @@ use anyhow::bail;
 use kit_db::Storage;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::modules::MODULES;
 use crate::settings::Settings;
 
 const OLDEST_POSTGRES: u32 = 15;
@@ -23,7 +24,7 @@ struct Finding {
 
 pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let running = is_running(settings.grpc.listen).await;
-    let mut findings = vec![database(settings).await, data_dir(&settings.data_dir.0), room(&settings.data_dir.0)];
+    let mut findings = vec![configuration(settings), database(settings).await, data_dir(&settings.data_dir.0), room(&settings.data_dir.0)];
     for (about, address) in [("HTTP port", settings.http.listen), ("gRPC port", settings.grpc.listen), ("sandbox port", settings.sandbox.listen)] {
         findings.push(port(about, address, running).await);
     }
@@ -40,6 +41,12 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
 
 async fn is_running(address: SocketAddr) -> bool {
     matches!(tokio::time::timeout(KNOCK, TcpStream::connect(address)).await, Ok(Ok(_)))
+}
+
+fn configuration(settings: &Settings) -> Finding {
+    let checked = settings.check_services(MODULES);
+    let told = checked.as_ref().err().map_or_else(|| "every service can start with it".to_owned(), |error| format!("{error:#}"));
+    Finding { about: "configuration", fine: checked.is_ok(), told }
 }
 
 async fn database(settings: &Settings) -> Finding {

@@ -59,6 +59,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Config(ConfigCommand::Check) => {
+            settings.check_services(modules::MODULES)?;
             println!("the configuration is in order");
             Ok(())
         }

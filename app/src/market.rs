@@ -1,6 +1,5 @@
 //! A market in this process: storage, services, links. What `serve` listens for and what commands use when nobody serves.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -17,7 +16,7 @@ use object_store::prefix::PrefixStore;
 use rand::RngCore;
 
 use crate::modules::Plan;
-use crate::settings::Settings;
+use crate::settings::{Objects, Settings};
 
 const KEY_FILE: &str = "cluster.key";
 
@@ -31,6 +30,7 @@ pub(crate) struct Market {
 impl Market {
     /// Opens storage and starts the services of the plan.
     pub(crate) async fn open(settings: &Settings, plan: &Plan) -> anyhow::Result<Self> {
+        settings.check_services(&plan.here)?;
         let data_dir = settings.data_dir.0.clone();
         std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot make the data directory {}", data_dir.display()))?;
         let key = key(settings)?;
@@ -63,7 +63,7 @@ impl Market {
 }
 
 /// The services' sections, with the sandbox's address and its secret for webhooks where the configuration gives none.
-fn sections(settings: &Settings, key: &CtxKey) -> toml::Table {
+pub(crate) fn sections(settings: &Settings, key: &CtxKey) -> toml::Table {
     let mut sections = settings.services.clone();
     let payments = sections.entry("payments").or_insert_with(|| toml::Table::new().into());
     if let Some(sandbox) = payments.as_table_mut().map(|payments| payments.entry("sandbox").or_insert_with(|| toml::Table::new().into()))
@@ -123,13 +123,21 @@ fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
 
 /// Where files and pictures go.
 fn objects(settings: &Settings) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    if settings.objects.url.is_empty() {
-        let dir = settings.data_dir.0.join("objects");
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        return Ok(Arc::new(LocalFileSystem::new_with_prefix(&dir)?));
+    if let Some(configured) = configured_objects(&settings.objects)? {
+        return Ok(configured);
     }
-    let url = settings.objects.url.parse().with_context(|| format!("objects.url {:?} is not a URL like s3://bucket/prefix", settings.objects.url))?;
-    let options: BTreeMap<String, String> = settings.objects.options.clone();
-    let (store, prefix) = object_store::parse_url_opts(&url, options).context("objects.url or objects.options")?;
-    Ok(Arc::new(PrefixStore::new(store, prefix)))
+    let dir = settings.data_dir.0.join("objects");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    Ok(Arc::new(LocalFileSystem::new_with_prefix(&dir)?))
+}
+
+/// The store the configuration names, if it names one; nothing is asked of it yet.
+pub(crate) fn configured_objects(objects: &Objects) -> anyhow::Result<Option<Arc<dyn ObjectStore>>> {
+    if objects.url.is_empty() {
+        return Ok(None);
+    }
+    let unfit = || format!("objects.url {:?} with objects.options is not a store like s3://bucket/prefix", objects.url);
+    let url = objects.url.parse().with_context(unfit)?;
+    let (store, prefix) = object_store::parse_url_opts(&url, objects.options.clone()).with_context(unfit)?;
+    Ok(Some(Arc::new(PrefixStore::new(store, prefix))))
 }

@@ -7,13 +7,18 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use kit_module::Module;
+use kit_rpc::CtxKey;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Cli;
+use crate::market;
 
 const FILE: &str = "markethub.toml";
 const PREFIX: &str = "MARKETHUB__";
+/// A shorter secret could be found by trying.
+const SHORTEST_KEY_BYTES: usize = 16;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,9 +34,8 @@ pub(crate) struct Settings {
     pub(crate) log: Log,
     pub(crate) proof: Proof,
     pub(crate) rest: edge_rest::Config,
-    /// Checked by the pages when they start.
     pub(crate) web: toml::Table,
-    /// One section per service, checked by the service when it starts.
+    /// One section per service.
     pub(crate) services: toml::Table,
 }
 
@@ -222,7 +226,44 @@ impl Settings {
         if let Err(error) = self.log.level.parse::<tracing_subscriber::EnvFilter>() {
             bail!("log.level {:?} is not a filter like \"info,service_orders=debug\": {error}", self.log.level);
         }
+        let pools = [("database.pool_connections", self.database.pool_connections), ("database.cell_connections", self.database.cell_connections)];
+        for (name, number) in pools {
+            ensure!(number > 0, "{name} must be at least 1");
+        }
+        let key = &self.cluster.key;
+        ensure!(
+            key.is_empty() || key.len() >= SHORTEST_KEY_BYTES,
+            "cluster.key must be at least {SHORTEST_KEY_BYTES} bytes of a secret, as `openssl rand -hex 32` makes one; left empty, it is made in the data directory"
+        );
+        self.check_ports()?;
+        self.storage().check()?;
+        market::configured_objects(&self.objects)?;
         self.web()?;
+        Ok(())
+    }
+
+    /// Each of these services can start with its section. Not part of loading, because a process may lack the secrets of services it does not run.
+    pub(crate) fn check_services(&self, modules: &[&Module]) -> anyhow::Result<()> {
+        let sections = market::sections(self, &CtxKey::new(self.cluster.key.as_bytes()));
+        modules.iter().try_for_each(|module| module.section(&sections).map(drop))
+    }
+
+    /// Those that listen at once listen in different places.
+    fn check_ports(&self) -> anyhow::Result<()> {
+        let mut taken = vec![("http.listen", self.http.listen), ("grpc.listen", self.grpc.listen)];
+        if self.sandbox.run {
+            taken.push(("sandbox.listen", self.sandbox.listen));
+        }
+        while let Some((name, address)) = taken.pop() {
+            let collides = |other: &SocketAddr| {
+                other.port() == address.port()
+                    && address.port() != 0
+                    && (other.ip() == address.ip() || other.ip().is_unspecified() || address.ip().is_unspecified())
+            };
+            if let Some((other, _)) = taken.iter().find(|(_, other)| collides(other)) {
+                bail!("{other} and {name} are both at port {}: give one of them another", address.port());
+            }
+        }
         Ok(())
     }
 
@@ -302,16 +343,15 @@ fn hide(table: &mut toml::Table) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modules::{MODULES, names};
     use clap::Parser;
-
-    const SERVICES: &[&str] = &["orders", "catalog"];
 
     fn load(text: &str) -> anyhow::Result<Settings> {
         let dir = tempfile::tempdir()?;
         let file = dir.path().join("markethub.toml");
         std::fs::write(&file, text)?;
         let cli = Cli::try_parse_from(["markethub", "doctor", "--config", &file.display().to_string()])?;
-        Settings::load(&cli, SERVICES)
+        Settings::load(&cli, &names())
     }
 
     fn refusal(text: &str) -> String {
@@ -342,6 +382,35 @@ mod tests {
     }
 
     #[test]
+    fn what_no_market_could_start_with_is_refused_by_its_name() {
+        for (text, told) in [
+            ("[services.orders]\nx = 1\n", &["services.orders", "unknown field `x`", "stock_hold_minutes"][..]),
+            ("[services.orders]\nstock_hold_minutes = \"abc\"\n", &["services.orders", "stock_hold_minutes", "u32"]),
+            ("[services.notifications]\nx = 1\n", &["services.notifications", "unknown field `x`"]),
+            ("[services.identity]\nhashes_at_once = 0\n", &["services.identity", "hashes_at_once", "at least 1"]),
+            ("[services.payments]\ndefault_psp = \"stripe\"\n", &["services.payments.default_psp", "\"stripe\""]),
+            ("[services.payments]\nreconcile_every_ms = 0\n", &["services.payments", "reconcile_every_ms", "more than 0"]),
+            ("[services.payments.settlement]\nsettle_every_seconds = 0\n", &["services.payments", "settlement", "settle_every_seconds"]),
+            ("[services]\norders = 3\n", &["services.orders"]),
+            ("[database]\nurl = \"notaurl\"\n", &["database.url", "postgres://"]),
+            ("[database]\nurl = \"mysql://a@b/c\"\n", &["database.url", "postgres://"]),
+            ("[database.cells]\nnorth = \"mysql://a@b/c\"\n", &["database.cells.north", "postgres://"]),
+            ("[database]\npool_connections = 0\n", &["database.pool_connections", "at least 1"]),
+            ("[objects]\nurl = \"ftp://x\"\n", &["objects.url", "s3://"]),
+            ("[objects]\nurl = \"nothing\"\n", &["objects.url", "s3://"]),
+            ("[cluster]\nkey = \"a\"\n", &["cluster.key", "at least 16"]),
+            ("[sandbox]\nlisten = \"127.0.0.1:8080\"\n", &["http.listen", "sandbox.listen", "8080"]),
+            ("[grpc]\nlisten = \"0.0.0.0:8080\"\n", &["http.listen", "grpc.listen", "8080"]),
+        ] {
+            let checked = load(text).and_then(|settings| settings.check_services(MODULES));
+            let refused = format!("{:#}", checked.unwrap_err());
+            assert!(told.iter().all(|part| refused.contains(part)), "{text}: {refused}");
+        }
+        load("[sandbox]\nrun = false\nlisten = \"127.0.0.1:8080\"\n").unwrap();
+        load("[http]\nlisten = \"127.0.0.1:0\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    }
+
+    #[test]
     fn the_example_shows_what_is_in_force() {
         let settings = load(include_str!("../../markethub.toml.example")).unwrap();
         let (mut shown, mut built) = (toml::Table::try_from(settings).unwrap(), toml::Table::try_from(Settings::default()).unwrap());
@@ -352,7 +421,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_printed() {
-        let settings = load("[cluster]\nkey = \"sesame\"\n[database]\nurl = \"postgres://anna:sesame@db/market\"\n").unwrap();
+        let settings = load("[cluster]\nkey = \"sesame sesame sesame\"\n[database]\nurl = \"postgres://anna:sesame@db/market\"\n").unwrap();
         let printed = settings.print().unwrap();
         assert!(!printed.contains("sesame") && printed.contains("postgres://anna:(hidden)@db/market"), "{printed}");
     }

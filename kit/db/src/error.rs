@@ -113,8 +113,8 @@ impl Fault for DbError {
 pub enum OpenError {
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    #[error("DATABASE_URL is not a PostgreSQL address (postgres://user:password@host/database): {0}")]
-    Url(String),
+    #[error("{key} is not a PostgreSQL address (postgres://user:password@host/database): {why}")]
+    Url { key: String, why: String },
     #[error("cannot connect to the database at {place}: {source}")]
     Connect { place: String, source: sqlx::Error },
     #[error("PostgreSQL {found} is too old: MarketHub needs 15 or newer")]

@@ -43,6 +43,13 @@ impl Settings {
     pub fn at(database_url: impl Into<String>) -> Self {
         Self { database_url: Some(database_url.into()), ..Self::in_dir(PathBuf::new()) }
     }
+
+    /// Every address is one of PostgreSQL. Connects to none.
+    pub fn check(&self) -> Result<(), OpenError> {
+        let cells = self.cells.iter().map(|(cell, url)| (format!("database.cells.{cell}"), url));
+        let home = self.database_url.iter().map(|url| ("database.url (DATABASE_URL)".to_owned(), url));
+        home.chain(cells).try_for_each(|(key, url)| parse(&key, url).map(drop))
+    }
 }
 
 /// One service's schema: its name, its migrations in order, and whether it exists in dedicated cells too.
@@ -98,7 +105,7 @@ impl Storage {
     /// Opens the home database, starting the embedded cluster when there is no address, and prepares its roles.
     pub async fn open(settings: Settings) -> Result<Self, OpenError> {
         let (embedded, owner) = match &settings.database_url {
-            Some(url) => (None, parse(url)?),
+            Some(url) => (None, parse("database.url (DATABASE_URL)", url)?),
             None => {
                 let embedded = Embedded::start(&settings.data_dir, settings.durable).await?;
                 let owner = embedded.owner();
@@ -210,7 +217,7 @@ impl Storage {
         if let Some(database) = others.get(url) {
             return Ok(database.clone());
         }
-        let owner = parse(url).map_err(open_error)?;
+        let owner = parse(&format!("database.cells.{cell}"), url).map_err(open_error)?;
         let database = Database::open(owner, &self.0.stop).await.map_err(open_error)?;
         others.insert(url.clone(), database.clone());
         Ok(database)
@@ -235,11 +242,12 @@ fn open_error(error: OpenError) -> DbError {
     DbError::Open(Arc::new(error))
 }
 
-fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
+fn parse(key: &str, url: &str) -> Result<PgConnectOptions, OpenError> {
+    let unfit = |why: String| OpenError::Url { key: key.to_owned(), why };
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(OpenError::Url("another scheme".to_owned()));
+        return Err(unfit("it begins with another scheme".to_owned()));
     }
-    PgConnectOptions::from_str(url).map_err(|error| OpenError::Url(error.to_string()))
+    PgConnectOptions::from_str(url).map_err(|error| unfit(error.to_string()))
 }
 
 impl Database {

@@ -79,6 +79,7 @@ mod tests {
             in_cells: false,
             migrations: &[],
             descriptors: &[],
+            check: |_| Ok(()),
             start: |_| Box::pin(async { Err(anyhow::anyhow!("not to be started")) }),
         }
     }

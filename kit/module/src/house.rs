@@ -57,7 +57,11 @@ impl House {
     /// Migrates, starts the modules (those that are called first), connects their links, then begins their background work. A
     /// service that is neither here nor remote answers every call with "unavailable".
     pub async fn start(settings: Settings, here: &[&'static Module]) -> anyhow::Result<Self> {
+        let sections: BTreeMap<_, _> =
+            here.iter().map(|module| Ok((module.name, module.section(&settings.sections)?))).collect::<anyhow::Result<_>>()?;
         let stop = CancellationToken::new();
+        // When a module fails to start, what the others have begun ends before the storage is closed under it.
+        let stop_unless_started = stop.clone().drop_guard();
         let schemas: Vec<_> = here.iter().map(|module| module.schema()).collect();
         settings.storage.migrate(&schemas).await?;
         let links = Arc::new(links(&settings, here)?);
@@ -65,7 +69,8 @@ impl House {
         for module in in_call_order(here) {
             let db = settings.storage.db(module.schema()).await?;
             let upkeep = Upkeep::new(db.clone(), settings.clock.clone(), stop.clone());
-            let start = start_of(module, &settings, &links, &db, &upkeep, &stop)?;
+            let section = sections.get(module.name).cloned().unwrap_or_default();
+            let start = start_of(module, section, &settings, &links, &db, &upkeep, &stop);
             let service = (module.start)(start).await.with_context(|| format!("starting {}", module.name))?;
             if let Some(problem) = service.problem {
                 anyhow::bail!(problem);
@@ -89,6 +94,7 @@ impl House {
         }
         upkeeps.iter().for_each(Upkeep::start);
         let here = here.iter().map(|module| module.name).collect();
+        stop_unless_started.disarm();
         Ok(Self { links, routes: all.prepare(), here, upkeeps, stop, storage: settings.storage })
     }
 
@@ -149,18 +155,14 @@ fn links(settings: &Settings, here: &[&'static Module]) -> anyhow::Result<BTreeM
 
 fn start_of(
     module: &'static Module,
+    section: toml::Table,
     settings: &Settings,
     links: &Arc<BTreeMap<&'static str, Link>>,
     db: &Db,
     upkeep: &Upkeep,
     stop: &CancellationToken,
-) -> anyhow::Result<Start> {
-    let section = match settings.sections.get(module.name) {
-        None => toml::Table::new(),
-        Some(toml::Value::Table(section)) => section.clone(),
-        Some(_) => anyhow::bail!("[services.{}] of the configuration is not a section", module.name),
-    };
-    Ok(Start {
+) -> Start {
+    Start {
         name: module.name,
         db: db.clone(),
         links: Links::new(module.name, module.calls, Arc::clone(links)),
@@ -174,7 +176,7 @@ fn start_of(
         heard: Links::new(module.name, module.hears, Arc::clone(links)),
         upkeep: upkeep.clone(),
         problem: None,
-    })
+    }
 }
 
 fn forget_old_answers(upkeep: &Upkeep, db: &Db, clock: &Clock) {

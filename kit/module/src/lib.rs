@@ -15,4 +15,4 @@ mod table;
 
 pub use graph::{GraphError, check_calls, in_call_order};
 pub use house::{House, Settings};
-pub use module::{Module, Service, Start};
+pub use module::{Module, Service, Start, read, reads, reads_nothing};

@@ -34,7 +34,30 @@ pub struct Module {
     pub migrations: &'static [(&'static str, &'static str)],
     /// The contract's `DESCRIPTORS`.
     pub descriptors: &'static [u8],
+    /// Whether its section of the configuration is one it can start with: `reads::<Config>`, or more where more can be wrong.
+    pub check: fn(&toml::Table) -> anyhow::Result<()>,
     pub start: fn(Start) -> BoxFuture<'static, anyhow::Result<Service>>,
+}
+
+/// The check of a service whose configuration is right when it can be read.
+pub fn reads<T: DeserializeOwned + Default>(section: &toml::Table) -> anyhow::Result<()> {
+    read::<T>(section).map(drop)
+}
+
+/// The check of a service that has nothing to set.
+pub fn reads_nothing(section: &toml::Table) -> anyhow::Result<()> {
+    match section.keys().next() {
+        Some(key) => anyhow::bail!("unknown field `{key}`: this service has nothing to set"),
+        None => Ok(()),
+    }
+}
+
+/// A section of the configuration as its type; an empty one is how the service was built.
+pub fn read<T: DeserializeOwned + Default>(section: &toml::Table) -> anyhow::Result<T> {
+    if section.is_empty() {
+        return Ok(T::default());
+    }
+    Ok(toml::Value::Table(section.clone()).try_into()?)
 }
 
 /// What a service is given when it starts.
@@ -70,10 +93,7 @@ pub struct Service {
 impl Start {
     /// The service's section of the configuration, `[services.<name>]`.
     pub fn config<T: DeserializeOwned + Default>(&self) -> anyhow::Result<T> {
-        if self.section.is_empty() {
-            return Ok(T::default());
-        }
-        toml::Value::Table(self.section.clone()).try_into().with_context(|| format!("in the section [services.{}] of the configuration", self.name))
+        read(&self.section).with_context(|| format!("in the section [services.{}] of the configuration", self.name))
     }
 
     /// Applies every event of another service's log, once, in order; the cursor moves in the handler's transaction.
@@ -129,4 +149,29 @@ impl Module {
     pub fn schema(&self) -> kit_db::Schema {
         kit_db::Schema { service: self.name, in_cells: self.in_cells, migrations: self.migrations }
     }
+
+    /// The module's section of the table `[services]`, after checking that it can start with it.
+    pub fn section(&self, sections: &toml::Table) -> anyhow::Result<toml::Table> {
+        let section = match sections.get(self.name) {
+            None => toml::Table::new(),
+            Some(toml::Value::Table(section)) => section.clone(),
+            Some(_) => anyhow::bail!("[services.{}] of the configuration is not a section", self.name),
+        };
+        let place = || format!("in the section [services.{}] of the configuration", self.name);
+        (self.check)(&section).with_context(place)?;
+        check_periods(&section).with_context(place)?;
+        Ok(section)
+    }
+}
+
+/// What is done every so often cannot be done without a pause.
+fn check_periods(section: &toml::Table) -> anyhow::Result<()> {
+    for (key, value) in section {
+        match value {
+            toml::Value::Table(inner) => check_periods(inner).with_context(|| key.clone())?,
+            toml::Value::Integer(period) if key.contains("_every_") => anyhow::ensure!(*period > 0, "{key} is {period}: it must be more than 0"),
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -19,5 +19,6 @@ pub static MODULE: Module = Module {
     in_cells: false,
     migrations: &[("0001_book.sql", "create table book (book_id uuid primary key, version integer not null default 1, book bytea not null);")],
     descriptors: api::DESCRIPTORS,
+    check: |_| Ok(()),
     start: |start| Box::pin(async move { books::start(start) }),
 };

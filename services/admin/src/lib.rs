@@ -57,6 +57,7 @@ pub const MODULE: Module = Module {
     in_cells: false,
     migrations: &[("0001_audit.sql", include_str!("../migrations/0001_audit.sql"))],
     descriptors: api_admin::DESCRIPTORS,
+    check: kit_module::reads::<config::Config>,
     start: |start| start_service(start).boxed(),
 };
 

@@ -21,6 +21,7 @@ pub const MODULE: Module = Module {
     in_cells: false,
     migrations: &[("0001_analytics.sql", include_str!("../migrations/0001_analytics.sql"))],
     descriptors: api_analytics::DESCRIPTORS,
+    check: kit_module::reads::<config::Config>,
     start: |start| start_service(start).boxed(),
 };
 

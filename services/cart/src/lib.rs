@@ -23,6 +23,7 @@ pub const MODULE: Module = Module {
     in_cells: false,
     migrations: &[("0001_cart.sql", include_str!("../migrations/0001_cart.sql"))],
     descriptors: api_cart::DESCRIPTORS,
+    check: kit_module::reads::<config::Config>,
     start,
 };
 

@@ -31,6 +31,7 @@ pub const MODULE: Module = Module {
     in_cells: true,
     migrations: &[("0001_catalog.sql", include_str!("../migrations/0001_catalog.sql"))],
     descriptors: api_catalog::DESCRIPTORS,
+    check: kit_module::reads::<config::Config>,
     start: |start| start_service(start).boxed(),
 };
 

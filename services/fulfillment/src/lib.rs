@@ -27,6 +27,7 @@ pub const MODULE: Module = Module {
         ("0002_cuts.sql", include_str!("../migrations/0002_cuts.sql")),
     ],
     descriptors: api_fulfillment::DESCRIPTORS,
+    check: kit_module::reads::<config::Config>,
     start,
 };
 

@@ -31,12 +31,20 @@ pub(crate) enum Verdict {
     RightButDated,
 }
 
+/// Whether passwords can be hashed so.
+pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
+    anyhow::ensure!(config.hashes_at_once > 0, "hashes_at_once must be at least 1");
+    params(config).map(drop)
+}
+
+fn params(config: &Config) -> anyhow::Result<Params> {
+    Params::new(config.hash_memory_kib, config.hash_passes, config.hash_lanes, None)
+        .map_err(|error| anyhow::anyhow!("hash_memory_kib, hash_passes, hash_lanes: {error}"))
+}
+
 impl Hasher {
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
-        let params = Params::new(config.hash_memory_kib, config.hash_passes, config.hash_lanes, None)
-            .map_err(|error| anyhow::anyhow!("hash_memory_kib, hash_passes, hash_lanes: {error}"))?;
-        anyhow::ensure!(config.hashes_at_once > 0, "hashes_at_once must be at least 1");
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params(config)?);
         let nobody = hash_now(&argon2, &crate::model::token::secret()?)?;
         Ok(Self {
             argon2,

@@ -33,6 +33,7 @@ pub const MODULE: Module = Module {
     in_cells: false,
     migrations: &[("0001_identity.sql", include_str!("../migrations/0001_identity.sql"))],
     descriptors: api_identity::DESCRIPTORS,
+    check: |section| hasher::check(&kit_module::read(section)?),
     start: |start| start_service(start).boxed(),
 };
 

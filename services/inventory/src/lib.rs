@@ -30,6 +30,7 @@ pub const MODULE: Module = Module {
     in_cells: true,
     migrations: &[("0001_inventory.sql", include_str!("../migrations/0001_inventory.sql"))],
     descriptors: api_inventory::DESCRIPTORS,
+    check: kit_module::reads::<config::Config>,
     start: |start| start_service(start).boxed(),
 };
 

@@ -27,6 +27,7 @@ pub const MODULE: Module = Module {
     in_cells: false,
     migrations: &[("0001_notifications.sql", include_str!("../migrations/0001_notifications.sql"))],
     descriptors: api_notifications::DESCRIPTORS,
+    check: kit_module::reads_nothing,
     start: |start| start_service(start).boxed(),
 };
 

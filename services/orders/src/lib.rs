@@ -36,8 +36,10 @@ pub const MODULE: Module = Module {
         ("0001_orders.sql", include_str!("../migrations/0001_orders.sql")),
         ("0002_cancellation.sql", include_str!("../migrations/0002_cancellation.sql")),
         ("0003_returns.sql", include_str!("../migrations/0003_returns.sql")),
+        ("0004_supplier.sql", include_str!("../migrations/0004_supplier.sql")),
     ],
     descriptors: api_orders::DESCRIPTORS,
+    check: kit_module::reads::<config::Config>,
     start,
 };
 

@@ -56,6 +56,12 @@ pub(crate) struct Payments {
     upkeep: Upkeep,
 }
 
+/// Whether the PSPs and banks that are enabled have what they need.
+pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
+    Psps::new(config, &Clock::System)?;
+    Banks::new(config).map(drop)
+}
+
 impl Payments {
     pub(crate) fn new(db: Db, config: &Config, clock: Clock, ids: Ids, upkeep: Upkeep) -> anyhow::Result<Self> {
         let (psps, banks) = (Psps::new(config, &clock)?, Banks::new(config)?);

@@ -37,6 +37,7 @@ pub const MODULE: Module = Module {
         ("0003_psps.sql", include_str!("../migrations/0003_psps.sql")),
     ],
     descriptors: api_payments::DESCRIPTORS,
+    check: |section| flows::check(&kit_module::read(section)?),
     start,
 };
 

@@ -28,6 +28,7 @@ pub const MODULE: Module = Module {
         ("0002_recommendable_unmarked.sql", include_str!("../migrations/0002_recommendable_unmarked.sql")),
     ],
     descriptors: api_recommendations::DESCRIPTORS,
+    check: kit_module::reads::<config::Config>,
     start: |start| start_service(start).boxed(),
 };
 

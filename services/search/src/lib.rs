@@ -37,6 +37,7 @@ pub const MODULE: Module = Module {
         ("0003_sold.sql", include_str!("../migrations/0003_sold.sql")),
     ],
     descriptors: api_search::DESCRIPTORS,
+    check: kit_module::reads::<config::Config>,
     start: |start| start_service(start).boxed(),
 };
 

@@ -41,7 +41,7 @@ use uuid::Uuid;
 static TELLERS: Mutex<Option<HashMap<(PathBuf, &'static str), Db>>> = Mutex::new(None);
 
 const fn teller(name: &'static str, descriptors: &'static [u8], start: fn(Start) -> BoxFuture<'static, anyhow::Result<Service>>) -> Module {
-    Module { name, calls: &[], hears: &[], in_cells: false, migrations: &[], descriptors, start }
+    Module { name, calls: &[], hears: &[], in_cells: false, migrations: &[], descriptors, check: |_| Ok(()), start }
 }
 
 static CATALOG: Module = teller("catalog", api_catalog::DESCRIPTORS, |start| begin::<Catalog>(start).boxed());

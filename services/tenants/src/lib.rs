@@ -32,6 +32,7 @@ pub const MODULE: Module = Module {
     in_cells: false,
     migrations: &[("0001_tenants.sql", include_str!("../migrations/0001_tenants.sql"))],
     descriptors: api_tenants::DESCRIPTORS,
+    check: |section| kit_module::read::<Config>(section)?.checked().map(drop),
     start: |start| start_service(start).boxed(),
 };
 
