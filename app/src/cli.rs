@@ -149,6 +149,9 @@ pub(crate) struct Import {
     #[arg(long, value_name = "FIELD=VALUE")]
     pub(crate) set: Vec<String>,
     /// Only say what would happen.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "errors")]
     pub(crate) dry_run: bool,
+    /// Write every rejected row, and every value that was left out, to this file as CSV.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) errors: Option<PathBuf>,
 }

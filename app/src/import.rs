@@ -1,11 +1,15 @@
 //! `markethub import`: uploads a feed for a seller, maps its columns, runs the import and reports.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use api_catalog::catalog_client::CatalogClient;
-use api_catalog::{GetImportRequest, Import, ImportMapping, ImportState, PreviewImportRequest, RowError, StartImportRequest, UploadFileRequest};
+use api_catalog::{
+    GetImportErrorsRequest, GetImportRequest, Import, ImportMapping, ImportState, PreviewImportRequest, RowError, StartImportRequest,
+    UploadFileRequest,
+};
 use kit_core::TenantId;
 use kit_rpc::{Ctx, Link, Links};
 
@@ -36,7 +40,14 @@ pub(crate) async fn run(links: &Links, args: &cli::Import) -> anyhow::Result<()>
     }
     let request = StartImportRequest { upload_id: upload.upload_id, mapping, preset };
     let import = catalog.start_import(act().request(request)).await.map_err(told)?.into_inner().import.context("the import was not answered")?;
-    report(&watch(&mut catalog, act, import).await?)
+    println!("import {}", import.import_id);
+    let import = watch(&mut catalog, act, import).await?;
+    if let Some(path) = &args.errors {
+        let request = GetImportErrorsRequest { import_id: import.import_id.clone(), include_warnings: true };
+        let rows = catalog.get_import_errors(act().request(request)).await.map_err(told)?.into_inner();
+        std::fs::write(path, &rows.data).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    report(&import, args.errors.as_deref())
 }
 
 /// What the arguments say; without any, the saved preset or else the guess by column names.
@@ -66,7 +77,7 @@ async fn watch(catalog: &mut CatalogClient<Link>, act: impl Fn() -> Ctx, mut imp
     Ok(import)
 }
 
-fn report(import: &Import) -> anyhow::Result<()> {
+fn report(import: &Import, written: Option<&Path>) -> anyhow::Result<()> {
     println!(
         "{} created, {} updated, {} unchanged, {} rejected ({} rows/s)",
         import.created, import.updated, import.unchanged, import.rejected, import.rows_per_second
@@ -75,6 +86,12 @@ fn report(import: &Import) -> anyhow::Result<()> {
         println!("  {:>6} {}", reason.count, reason.reason);
     }
     import.errors.iter().for_each(print_error);
+    let shown = u32::try_from(import.errors.len()).unwrap_or(u32::MAX);
+    match written {
+        Some(path) => println!("  every row that was rejected or lacks a value: {}", path.display()),
+        None if import.rejected > shown => println!("  … and {} more: --errors FILE writes them all", import.rejected - shown),
+        None => {}
+    }
     match import.state() {
         ImportState::Finished => Ok(()),
         state => bail!("the import is {}: {}", state.as_str_name().trim_start_matches("IMPORT_STATE_").to_lowercase(), import.trouble),
@@ -82,5 +99,28 @@ fn report(import: &Import) -> anyhow::Result<()> {
 }
 
 fn print_error(error: &RowError) {
-    println!("  line {}, {}: {} ({})", error.line, error.column, error.message, error.reason);
+    println!("  {}", told_of(error));
+}
+
+fn told_of(error: &RowError) -> String {
+    let place = if error.column.is_empty() { format!("line {}", error.line) } else { format!("line {}, {}", error.line, error.column) };
+    format!("{place}: {} ({})", error.message, error.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_with_its_column_when_it_has_one() {
+        let of = |column: &str| RowError {
+            line: 4,
+            column: column.to_owned(),
+            message: "is empty".to_owned(),
+            reason: "NO_PRICE".to_owned(),
+            ..Default::default()
+        };
+        assert_eq!(told_of(&of("")), "line 4: is empty (NO_PRICE)");
+        assert_eq!(told_of(&of("price")), "line 4, price: is empty (NO_PRICE)");
+    }
 }
