@@ -27,6 +27,9 @@ pub struct Address {
 /// In a postal code 9 stands for any digit and A for any letter; other characters stand for themselves. Without a form none is used.
 const TABLE: &str = include_str!("countries.txt");
 
+/// `country;code;names`: the states or provinces of the countries whose post writes them by a code (from commerceguys/addressing, MIT licence).
+const SUBDIVISIONS: &str = include_str!("subdivisions.txt");
+
 /// What an address needs wherever it is.
 const ALWAYS_REQUIRED: [&str; 2] = ["name", "line1"];
 
@@ -38,6 +41,8 @@ pub struct Country {
     /// The fields an address there must have.
     pub required: Vec<&'static str>,
     forms: Vec<&'static str>,
+    /// (code, names), where addresses are written with the code.
+    subdivisions: Vec<(&'static str, Vec<&'static str>)>,
 }
 
 static COUNTRIES: LazyLock<Vec<Country>> = LazyLock::new(|| TABLE.lines().filter_map(read).collect());
@@ -56,7 +61,11 @@ fn read(line: &'static str) -> Option<Country> {
     if !forms.is_empty() && !flags.contains('p') {
         required.push("postal_code");
     }
-    Some(Country { code, name, required, forms })
+    let subdivision = |line: &'static str| {
+        let (code, names) = line.strip_prefix(code)?.strip_prefix(';')?.split_once(';')?;
+        Some((code, names.split('|').collect()))
+    };
+    Some(Country { code, name, required, forms, subdivisions: SUBDIVISIONS.lines().filter_map(subdivision).collect() })
 }
 
 impl Country {
@@ -76,6 +85,21 @@ impl Country {
         self.forms.first().map(|form| form.chars().zip(digits).map(|(c, digit)| if c == '9' { digit } else { c }).collect()).unwrap_or_default()
     }
 
+    /// The code of a state or province that is given by code or name; `None` when the country has none like it. Where no codes are used, any text.
+    fn subdivision(&self, text: &str) -> Option<String> {
+        if self.subdivisions.is_empty() || text.is_empty() {
+            return Some(text.to_owned());
+        }
+        let wanted = bare(text);
+        let is_it = |(code, names): &&(&'static str, Vec<&'static str>)| names.iter().chain([code]).any(|name| bare(name) == wanted);
+        self.subdivisions.iter().find(is_it).map(|(code, _)| (*code).to_owned())
+    }
+
+    fn subdivision_examples(&self) -> String {
+        let examples = self.subdivisions.iter().take(3).map(|(code, names)| format!("{code} ({})", names.first().unwrap_or(code)));
+        examples.collect::<Vec<_>>().join(", ")
+    }
+
     /// The code in the country's spelling; `None` when it has no form used there.
     fn postal_code(&self, text: &str) -> Option<String> {
         if self.forms.is_empty() {
@@ -84,6 +108,21 @@ impl Country {
         let bare: Vec<char> = text.chars().filter(|c| !matches!(c, ' ' | '-' | '–')).flat_map(char::to_uppercase).collect();
         self.forms.iter().find_map(|form| spell(form, &bare))
     }
+}
+
+/// What is left of a name when case, accents and signs do not count.
+fn bare(name: &str) -> String {
+    let plain = |c: char| match c {
+        'à'..='å' => 'a',
+        'ç' => 'c',
+        'è'..='ë' => 'e',
+        'ì'..='ï' => 'i',
+        'ñ' => 'n',
+        'ò'..='ö' => 'o',
+        'ù'..='ü' => 'u',
+        other => other,
+    };
+    name.chars().flat_map(char::to_lowercase).map(plain).filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// Writes the bare characters in a form; `None` when they do not fit it.
@@ -129,6 +168,15 @@ impl Address {
         for field in country.map_or(&ALWAYS_REQUIRED[..], |country| &country.required) {
             if address.fields().iter().any(|(name, text, _)| name == field && text.is_empty()) {
                 tell(field, country.map_or_else(|| "is required".to_owned(), |country| format!("is required in {}", country.name)));
+            }
+        }
+        if let Some(country) = country {
+            match country.subdivision(&address.subdivision) {
+                Some(code) => address.subdivision = code,
+                None => tell(
+                    "subdivision",
+                    format!("is not a state or province of {}; they are written like {}", country.name, country.subdivision_examples()),
+                ),
             }
         }
         match country {
@@ -184,7 +232,7 @@ mod tests {
             name: "Ann Smith".into(),
             line1: "1 High Street".into(),
             city: "Town".into(),
-            subdivision: "CA".into(),
+            subdivision: Country::of(country).and_then(|country| country.subdivisions.first()).map_or("CA", |(code, _)| code).into(),
             postal_code: postal_code.into(),
             country: country.into(),
             ..Default::default()
@@ -216,6 +264,32 @@ mod tests {
         for (country, wrong) in [("US", "9410"), ("DE", "ABCDE"), ("GB", "12345"), ("US", "")] {
             assert_eq!(address(country, wrong).checked().unwrap_err()[0].field, "postal_code", "{country} {wrong}");
         }
+    }
+
+    #[test]
+    fn states_are_known_by_code_and_name_where_their_country_writes_codes() {
+        let of = |country: &str, subdivision: &str| Address {
+            subdivision: subdivision.into(),
+            ..address(country, &Country::of(country).unwrap().postal_code_example())
+        };
+        for (country, written, code) in [
+            ("US", "il", "IL"),
+            ("US", "new york", "NY"),
+            ("CA", "Quebec", "QC"),
+            ("CA", "Québec", "QC"),
+            ("BR", "Sao Paulo", "SP"),
+            ("IT", "rm", "RM"),
+            ("IE", "County Cork", "County Cork"),
+        ] {
+            assert_eq!(of(country, written).checked().unwrap().subdivision, code);
+        }
+        let told = of("US", "ZZ").checked().unwrap_err();
+        assert_eq!(told[0].field, "subdivision");
+        assert_eq!(
+            told[0].message,
+            "is not a state or province of United States; they are written like AL (Alabama), AK (Alaska), AS (American Samoa)"
+        );
+        assert!(of("US", "-").checked().is_err());
     }
 
     #[test]

@@ -12,5 +12,5 @@ pub use address::{Address, Country};
 pub use code::{Code, Fault, Violation};
 pub use id::{Id, InvalidId, Kind, TenantId, TenantKind, UserId, UserKind};
 pub use money::{Currency, Money, MoneyError, allocate};
-pub use text::{Email, InvalidText, Sku, Slug};
+pub use text::{Email, InvalidText, Sku, Slug, is_visible};
 pub use time::{Clock, Ids, Time};

@@ -7,6 +7,18 @@ use std::str::FromStr;
 #[error("{0}")]
 pub struct InvalidText(pub &'static str);
 
+/// Whether a text has anything to be seen: neither white space nor what Unicode draws nothing for (Default_Ignorable_Code_Point, the
+/// Braille blank, interlinear marks).
+pub fn is_visible(text: &str) -> bool {
+    let ignorable = |c: char| {
+        matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+    };
+    text.chars().any(|c| !c.is_whitespace() && !c.is_control() && !ignorable(c))
+}
+
 /// An e-mail address, lower-cased, so that one person has one spelling.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Email(String);

@@ -200,7 +200,7 @@ impl Check<'_> {
         match (&field.kind, value) {
             (FieldKind::Text, Value::Bytes(bytes)) => {
                 let text = std::str::from_utf8(bytes).map_err(|_| Malformed)?;
-                seen.filled |= !text.is_empty();
+                seen.filled |= kit_core::is_visible(text);
                 self.text(field, text);
             }
             (FieldKind::Bytes, Value::Bytes(bytes)) => {

@@ -30,7 +30,8 @@ pub(crate) fn description(text: &str) -> String {
     if marked_up && clean.contains('<') { clean.to_owned() } else { clean.replace("\r\n", "\n").replace('\n', "<br>") }
 }
 
-/// A title, brand, tag: plain text. Markup is taken out, character references are read, white space becomes single spaces.
+/// A title, brand, tag: plain text. Markup is taken out, character references are read, white space becomes single spaces; what shows
+/// nothing is nothing.
 pub(crate) fn plain(text: &str) -> String {
     let read = if text.contains(['<', '&']) { unescape(&NOTHING.clean(text).to_string()) } else { text.to_owned() };
     let mut out = String::with_capacity(read.len());
@@ -40,7 +41,7 @@ pub(crate) fn plain(text: &str) -> String {
         }
         out.push_str(word);
     }
-    out
+    if kit_core::is_visible(&out) { out } else { String::new() }
 }
 
 /// Undoes the few references that the sanitiser writes.
@@ -58,6 +59,8 @@ mod tests {
         assert_eq!(plain("  Koss <b>EQ50</b>&nbsp;3-Band\n Equalizer &amp; more "), "Koss EQ50 3-Band Equalizer & more");
         assert_eq!(plain("24\" screen, 5 < 6"), "24\" screen, 5 < 6");
         assert_eq!(plain("caf&eacute;"), "café");
+        assert_eq!([plain("\u{202e}"), plain(" \u{200b}\u{feff} \u{2800}")], ["", ""]);
+        assert_eq!(plain("\u{202e}mug"), "\u{202e}mug");
         assert_eq!(plain("<script>alert(1)</script>mug"), "mug");
     }
 
