@@ -37,6 +37,7 @@ impl Authenticator {
         Ok(Ctx {
             actor: if known.guest { Actor::Guest(user) } else { Actor::User(user) },
             tenant: known.tenant_id.parse().ok(),
+            sells: !known.tenant_ids.is_empty(),
             permissions: std::sync::Arc::new(known.permissions.into_iter().collect()),
             ..ctx
         })

@@ -43,7 +43,7 @@ pub(crate) async fn serve(State(rest): State<Arc<Rest>>, request: Request) -> Re
             });
             (name, answer)
         }
-        Found::OtherMethods(methods) => ("none".to_owned(), other_method(request.method(), &methods)),
+        Found::OtherMethods(methods) => ("none".to_owned(), other_method(request.method(), &methods, &request_id)),
         Found::Nothing => {
             let detail = format!("there is no operation {} {path}; see /docs", request.method());
             ("none".to_owned(), Answer { limit: None, result: Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "NO_SUCH_OPERATION", detail)) })
@@ -71,13 +71,13 @@ struct Answer {
     result: Result<Response, Problem>,
 }
 
-fn other_method(asked: &Method, methods: &[String]) -> Answer {
+fn other_method(asked: &Method, methods: &[String], request_id: &str) -> Answer {
     let allow = methods.join(", ");
     let mut response = if asked == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
     } else {
         let detail = format!("this path answers to {allow}, not to {asked}");
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "invalid", "METHOD_NOT_ALLOWED", detail).into_response("")
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "invalid", "METHOD_NOT_ALLOWED", detail).into_response(request_id)
     };
     if let Ok(allow) = HeaderValue::from_str(&allow) {
         response.headers_mut().insert(ALLOW, allow);

@@ -30,6 +30,9 @@ pub(crate) struct Field {
     pub(crate) explicit: bool,
     /// The group of fields of which one may be given.
     pub(crate) oneof: Option<String>,
+    /// The bounds the contract's rules set for a number.
+    pub(crate) min: Option<i64>,
+    pub(crate) max: Option<i64>,
 }
 
 #[derive(Clone)]
@@ -101,7 +104,17 @@ impl Schema {
             kind => (self.kind(&kind), if field.is_list() { FieldShape::List } else { FieldShape::Single }),
         };
         let oneof = field.containing_oneof().filter(|oneof| !oneof.is_synthetic()).map(|oneof| oneof.name().to_owned());
-        Field { name: field.name().to_owned(), number: field.number(), kind, shape, explicit: field.supports_presence(), oneof }
+        let rules = kit_rpc::contract::rules(field).unwrap_or_default();
+        Field {
+            name: field.name().to_owned(),
+            number: field.number(),
+            kind,
+            shape,
+            explicit: field.supports_presence(),
+            oneof,
+            min: rules.min,
+            max: rules.max,
+        }
     }
 
     fn kind(&mut self, kind: &ProtoKind) -> Kind {

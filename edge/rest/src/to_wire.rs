@@ -169,7 +169,16 @@ impl<'a> Writer<'a> {
 
     fn map_entry(&mut self, field: &Field, keys: &Kind, key: &str, value: &Value) {
         let kept = std::mem::take(&mut self.out);
-        let key_field = Field { name: String::new(), number: 1, kind: keys.clone(), shape: FieldShape::Single, explicit: true, oneof: None };
+        let key_field = Field {
+            name: String::new(),
+            number: 1,
+            kind: keys.clone(),
+            shape: FieldShape::Single,
+            explicit: true,
+            oneof: None,
+            min: None,
+            max: None,
+        };
         let value_field = Field { number: 2, kind: field.kind.clone(), ..key_field.clone() };
         self.parameter_value(&key_field, key);
         self.value(&value_field, value, true);
@@ -199,7 +208,7 @@ impl<'a> Writer<'a> {
                 }
             }
             (Kind::Bool, _) => self.violate("must be true or false"),
-            (Kind::Int(int), Value::Number(number)) => self.whole(field.number, *int, number, always),
+            (Kind::Int(int), Value::Number(number)) => self.whole(field, *int, number, always),
             (Kind::Int(_), _) => self.violate("must be a whole number"),
             (Kind::Double | Kind::Float, Value::Number(number)) => self.real(field, number, always),
             (Kind::Double | Kind::Float, _) => self.violate("must be a number"),
@@ -239,12 +248,14 @@ impl<'a> Writer<'a> {
         self.length_delimited(number, &nested);
     }
 
-    fn whole(&mut self, number: u32, int: Int, value: &serde_json::Number, always: bool) {
-        let (min, max) = int.range();
+    fn whole(&mut self, field: &Field, int: Int, value: &serde_json::Number, always: bool) {
+        let (number, (min, max)) = (field.number, int.range());
         let whole = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
         let Some(whole) = whole else { return self.violate("must be a whole number") };
         if whole < min || whole > max {
-            return self.violate(format!("must be between {min} and {max}"));
+            // What the rules ask is narrower than what the type holds, and is what the caller has to meet.
+            let (least, most) = (field.min.map_or(min, |least| min.max(least.into())), field.max.map_or(max, |most| max.min(most.into())));
+            return self.violate(format!("must be between {least} and {most}"));
         }
         if whole == 0 && !always {
             return;

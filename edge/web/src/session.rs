@@ -196,6 +196,7 @@ async fn authenticate(site: &Site, ctx: &mut Ctx, token: &str, tenant: &str, new
     let Ok(user) = known.user_id.parse::<UserId>() else { return Viewer::default() };
     ctx.actor = if known.guest { Actor::Guest(user) } else { Actor::User(user) };
     ctx.tenant = known.tenant_id.parse().ok();
+    ctx.sells = !known.tenant_ids.is_empty();
     ctx.permissions = Arc::new(known.permissions.into_iter().collect());
     Viewer { signed_in: !known.guest, name: known.name, email: known.email, session_id: known.session_id, tenants: known.tenant_ids }
 }

@@ -92,9 +92,7 @@ impl Method {
         let public = access.buyer || access.seller.is_some() || access.operator.is_some();
         Err(match &ctx.actor {
             Actor::Nobody if public => denied(Code::Unauthenticated, "SIGN_IN_REQUIRED", "sign in first"),
-            Actor::User(_) if access.seller.is_some() && ctx.tenant.is_none() => {
-                denied(Code::PermissionDenied, "TENANT_REQUIRED", "choose the tenant to act for with X-Tenant-Id")
-            }
+            Actor::User(_) if access.seller.is_some() && ctx.tenant.is_none() => ctx.without_tenant(),
             _ => denied(Code::PermissionDenied, "FORBIDDEN", "you may not do this"),
         })
     }

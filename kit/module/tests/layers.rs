@@ -47,8 +47,12 @@ async fn only_those_whom_the_contract_names_may_call(stand: &Stand) {
     let count = CountBooksRequest {};
     assert_eq!(refused(shelf.count_books(stand.operator("catalog.write").request(count)).await), (Code::Forbidden, "FORBIDDEN".to_owned()));
     assert_eq!(shelf.count_books(Ctx::service("test", "test").request(count)).await.unwrap().into_inner().count, 1);
+    let unseen = shelf.add_book(stand.buyer().request(book("\u{202e} \u{200b}"))).await.unwrap_err();
+    assert_eq!(kit_rpc::problem_of(&unseen).message, "title: is required");
     let update = || UpdateBookRequest { book_id: format!("bok_{}", "0".repeat(32)), ..Default::default() };
-    assert_eq!(refused(shelf.update_book(stand.buyer().request(update())).await), (Code::Forbidden, "TENANT_REQUIRED".to_owned()));
+    assert_eq!(refused(shelf.update_book(stand.buyer().request(update())).await), (Code::Forbidden, "NO_TENANT".to_owned()));
+    let of_several = Ctx { sells: true, ..stand.buyer() };
+    assert_eq!(refused(shelf.update_book(of_several.request(update())).await), (Code::Forbidden, "TENANT_REQUIRED".to_owned()));
     let elsewhere = stand.seller(stand.ids.next(), "orders.write");
     assert_eq!(refused(shelf.update_book(elsewhere.request(update())).await), (Code::Forbidden, "FORBIDDEN".to_owned()));
     let seller = stand.seller(stand.ids.next(), "catalog.write");

@@ -42,6 +42,9 @@ pub struct Ctx {
     pub actor: Actor,
     /// The tenant a seller acts for; chosen at sign-in or by the `X-Tenant-Id` header among the tenants they work for.
     pub tenant: Option<TenantId>,
+    /// The actor works for a tenant at least, chosen or not.
+    #[serde(default)]
+    pub sells: bool,
     /// What the actor may do: "seller:orders.write" in `tenant`, "operator:orders.read" on the platform.
     pub permissions: Arc<BTreeSet<String>>,
     /// One id for everything one outside request causes, in logs, events and audit.
@@ -64,6 +67,7 @@ impl Ctx {
         Self {
             actor: Actor::Nobody,
             tenant: None,
+            sells: false,
             permissions: Arc::default(),
             request_id: request_id.into(),
             idempotency_key: None,
@@ -76,6 +80,14 @@ impl Ctx {
     /// A service acting on its own: a job, a consumer.
     pub fn service(name: &str, request_id: &str) -> Self {
         Self { actor: Actor::Service(name.to_owned()), ..Self::anonymous(request_id) }
+    }
+
+    /// The refusal of what is for sellers to somebody who acts for no tenant.
+    pub fn without_tenant(&self) -> Status {
+        match self.sells {
+            true => denied(tonic::Code::PermissionDenied, "TENANT_REQUIRED", "you work for several shops: choose one with X-Tenant-Id"),
+            false => denied(tonic::Code::PermissionDenied, "NO_TENANT", "this is for sellers, and you work for no shop"),
+        }
     }
 
     /// The same request, continued by a service with its own authority; remembers the person for the audit log.
@@ -124,8 +136,7 @@ impl Ctx {
 
     /// The tenant the seller acts for, given the permission in it.
     pub fn require_seller(&self, permission: &str) -> Result<TenantId, Status> {
-        let tenant =
-            self.tenant.ok_or_else(|| denied(tonic::Code::PermissionDenied, "TENANT_REQUIRED", "choose the tenant to act for with X-Tenant-Id"))?;
+        let tenant = self.tenant.ok_or_else(|| self.without_tenant())?;
         if self.may(&format!("seller:{permission}")) { Ok(tenant) } else { Err(forbidden()) }
     }
 

@@ -6,6 +6,9 @@ use tonic::Status;
 
 use crate::proto;
 
+/// The reason of a request whose fields break a rule; its message names them, whoever found out.
+const INVALID_REQUEST: &str = "INVALID_REQUEST";
+
 /// An error as a caller reads it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -29,7 +32,10 @@ pub fn status<E: Fault + std::error::Error>(error: E) -> Status {
         tracing::error!(error = causes, "internal error");
         return detailed(tonic::Code::Internal, "INTERNAL", "something went wrong on our side; it has been logged", Vec::new(), 0);
     }
-    let violations = error.violations().into_iter().map(|v| proto::FieldViolation { field: v.field, message: v.message }).collect();
+    let violations: Vec<_> = error.violations().into_iter().map(|v| proto::FieldViolation { field: v.field, message: v.message }).collect();
+    if code == Code::Invalid && error.reason() == INVALID_REQUEST && !violations.is_empty() {
+        return invalid(violations);
+    }
     let retry = if matches!(code, Code::TooMany | Code::Unavailable) { 1 } else { 0 };
     detailed(grpc(code), error.reason(), &error.to_string(), violations, retry)
 }
@@ -42,7 +48,7 @@ pub fn violation(field: &str, message: &str) -> Status {
 /// Several wrong fields, all told at once.
 pub fn invalid(violations: Vec<proto::FieldViolation>) -> Status {
     let told: Vec<String> = violations.iter().map(|v| format!("{}: {}", v.field, v.message)).collect();
-    detailed(tonic::Code::InvalidArgument, "INVALID_REQUEST", &told.join("; "), violations, 0)
+    detailed(tonic::Code::InvalidArgument, INVALID_REQUEST, &told.join("; "), violations, 0)
 }
 
 /// Parses a field of a request into its type.
@@ -163,7 +169,7 @@ fn code_of(code: tonic::Code, reason: &str) -> Code {
 
 const fn default_reason(code: tonic::Code) -> &'static str {
     match code {
-        tonic::Code::InvalidArgument | tonic::Code::OutOfRange => "INVALID_REQUEST",
+        tonic::Code::InvalidArgument | tonic::Code::OutOfRange => INVALID_REQUEST,
         tonic::Code::Unauthenticated => "SIGN_IN_REQUIRED",
         tonic::Code::PermissionDenied => "FORBIDDEN",
         tonic::Code::NotFound => "NOT_FOUND",
@@ -172,5 +178,35 @@ const fn default_reason(code: tonic::Code) -> &'static str {
         tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => "TIMEOUT",
         tonic::Code::Unimplemented => "UNIMPLEMENTED",
         _ => "INTERNAL",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kit_core::Violation;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the request is not valid")]
+    struct Unfit;
+
+    impl Fault for Unfit {
+        fn code(&self) -> Code {
+            Code::Invalid
+        }
+
+        fn reason(&self) -> &'static str {
+            INVALID_REQUEST
+        }
+
+        fn violations(&self) -> Vec<Violation> {
+            vec![Violation { field: "buyer.email".to_owned(), message: "is not an e-mail address".to_owned() }]
+        }
+    }
+
+    #[test]
+    fn what_a_service_finds_wrong_is_named_in_the_message() {
+        assert_eq!(problem_of(&status(Unfit)).message, "buyer.email: is not an e-mail address");
     }
 }
