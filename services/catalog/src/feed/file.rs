@@ -50,6 +50,12 @@ pub(crate) struct Row {
 pub(crate) enum RowFault {
     #[error("has {found} cells where the header has {expected}")]
     Ragged { found: usize, expected: usize },
+    #[error(
+        "a quotation mark opened on line {opened} is not closed in its row: all up to line {reached} was read as one cell; close it, and double quotation marks inside a cell"
+    )]
+    OpenQuote { opened: u32, reached: u32 },
+    #[error("was read into the cell whose quotation mark opened on line {0}")]
+    Swallowed(u32),
     #[error("{0}")]
     Unreadable(String),
 }
@@ -60,7 +66,7 @@ const SAMPLE_BYTES: usize = 256 << 10;
 const SAMPLE_ROWS: usize = 200;
 const MAX_COLUMNS: usize = 500;
 /// A cell with more line breaks than this is taken for a quote that nobody closed.
-const CELL_LINES: usize = 500;
+const CELL_LINES: u32 = 500;
 
 /// Recognises a file; the error tells the seller what it is instead and what to do.
 pub(crate) fn recognise(content: &[u8]) -> Result<Shape, String> {
@@ -254,30 +260,89 @@ fn csv_rows(text: &str, shape: &Shape, each: &mut impl FnMut(Row) -> bool) {
         let (line, byte) = (reader.position().line(), usize::try_from(reader.position().byte()).unwrap_or(usize::MAX));
         let read = reader.read_record(&mut record);
         // The reader counts blank lines to the record behind them; a person looks for the line with text on it.
-        let blank = text.as_bytes().get(byte..).unwrap_or_default().iter().take_while(|b| matches!(b, b'\r' | b'\n'));
-        let blank = blank.filter(|b| **b == b'\n').count();
-        let line = u32::try_from(line).unwrap_or(u32::MAX).saturating_add(u32::try_from(blank).unwrap_or(u32::MAX));
+        let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
+        let raw = text.get(byte..end.min(text.len())).unwrap_or_default();
+        let begun = raw.trim_start_matches(['\r', '\n']);
+        let blank = raw.len() - begun.len();
+        let line = u32::try_from(line).unwrap_or(u32::MAX).saturating_add(breaks(raw.get(..blank).unwrap_or_default()));
         let cells = match read {
             Ok(false) => return,
             Ok(true) if header => {
                 header = false;
                 continue;
             }
-            Ok(true) => record_cells(&record, shape.columns.len()),
+            Ok(true) => {
+                let cells = fit(record.iter().map(str::to_owned).collect(), shape.columns.len(), false);
+                match open_quote(begun, shape.delimiter, cells.is_ok()) {
+                    Some(opened) => Err(open_quote_at(line, begun, opened)),
+                    None => cells,
+                }
+            }
             Err(error) => Err(RowFault::Unreadable(error.to_string())),
+        };
+        let open = match &cells {
+            Err(RowFault::OpenQuote { opened, .. }) => Some(*opened),
+            _ => None,
         };
         if !each(Row { line, cells }) {
             return;
         }
+        // Each line that was read into the open cell is told as well, so that no row of the file is missing from the sums.
+        for (below, _) in begun.lines().enumerate().skip(1).filter(|(_, text)| open.is_some() && !text.trim().is_empty()) {
+            let line = line.saturating_add(u32::try_from(below).unwrap_or(u32::MAX));
+            if !each(Row { line, cells: Err(RowFault::Swallowed(open.unwrap_or(line))) }) {
+                return;
+            }
+        }
     }
 }
 
-fn record_cells(record: &csv::StringRecord, columns: usize) -> Result<Vec<String>, RowFault> {
-    let swallowed = record.iter().any(|cell| cell.bytes().filter(|b| *b == b'\n').count() > CELL_LINES);
-    if swallowed {
-        return Err(RowFault::Unreadable("a quotation mark opened here is never closed, so the rows behind it cannot be told apart".to_owned()));
+/// Where in a record of several lines a quotation mark stands that its cell does not close: behind the closing one neither a delimiter
+/// nor the line ends, or there is none, or the cell is longer than any, or it makes the row unfit.
+fn open_quote(record: &str, delimiter: u8, fits: bool) -> Option<usize> {
+    let bytes = record.as_bytes();
+    if breaks(record.trim_end()) == 0 {
+        return None;
     }
-    fit(record.iter().map(str::to_owned).collect(), columns, false)
+    let (mut at, mut begins) = (0, true);
+    while let Some(byte) = bytes.get(at) {
+        if !begins || *byte != b'"' {
+            begins = *byte == delimiter || *byte == b'\n';
+            at += 1;
+            continue;
+        }
+        let closed = closing(bytes, at);
+        let lines = breaks(record.get(at..closed.unwrap_or(bytes.len())).unwrap_or_default());
+        let behind = closed.and_then(|closed| bytes.get(closed + 1));
+        let clean = closed.is_some() && behind.is_none_or(|byte| *byte == delimiter || matches!(byte, b'\r' | b'\n'));
+        if lines > 0 && (!clean || !fits || lines > CELL_LINES) {
+            return Some(at);
+        }
+        at = closed.unwrap_or(bytes.len()) + 1;
+        begins = false;
+    }
+    None
+}
+
+/// The quotation mark that closes the one at `opened`: the next that is not doubled.
+fn closing(bytes: &[u8], opened: usize) -> Option<usize> {
+    let mut at = opened + 1;
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| *byte == b'"')?;
+        if bytes.get(at + 1) != Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+fn open_quote_at(line: u32, record: &str, opened: usize) -> RowFault {
+    let (before, all) = (breaks(record.get(..opened).unwrap_or_default()), breaks(record.trim_end()));
+    RowFault::OpenQuote { opened: line.saturating_add(before), reached: line.saturating_add(all) }
+}
+
+fn breaks(text: &str) -> u32 {
+    u32::try_from(text.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX)
 }
 
 /// As many cells as columns: empty ones too many are dropped; a row too short is refused unless `pad`.
@@ -404,8 +469,24 @@ mod tests {
         assert_eq!(found[2].cells, Err(RowFault::Ragged { found: 1, expected: 2 }));
         assert_eq!(found[3].cells, Err(RowFault::Ragged { found: 3, expected: 2 }));
         assert!(found[4].cells.is_ok());
-        let open = format!("id,name\n1,\"open\n{}", "2,x\n".repeat(600));
-        assert!(matches!(&read(open.as_bytes()).1[0].cells, Err(RowFault::Unreadable(why)) if why.contains("never closed")));
+    }
+
+    #[test]
+    fn an_open_quotation_mark_is_named_and_every_line_it_swallowed_counts() {
+        let faults = |text: &str| -> Vec<(u32, RowFault)> {
+            read(text.as_bytes()).1.into_iter().filter_map(|row| Some((row.line, row.cells.err()?))).collect()
+        };
+        let open = |opened, reached| RowFault::OpenQuote { opened, reached };
+        // To a later cell's mark, to the end of the file (where the cells even fit), from a second line on, in a row that closes too late.
+        assert_eq!(
+            faults("a,b,c,d\n1,\"x,2,3\n4,y,5,6\n7,\"z\",8,9\n10,w,1,2\n"),
+            [(2, open(2, 4)), (3, RowFault::Swallowed(2)), (4, RowFault::Swallowed(2))]
+        );
+        assert_eq!(faults("a,b\n0,x\n1,\"x\n2,y\n\n3,z\n"), [(3, open(3, 6)), (4, RowFault::Swallowed(3)), (6, RowFault::Swallowed(3))]);
+        assert_eq!(faults("a,b,c\n1,\"two\nlines\",\"x\n2,y,z\n"), [(2, open(3, 4)), (3, RowFault::Swallowed(3)), (4, RowFault::Swallowed(3))]);
+        assert_eq!(faults("a,b,c\n1,\"x,2\n3,y\",4,5\n"), [(2, open(2, 3)), (3, RowFault::Swallowed(2))]);
+        assert_eq!(faults(&format!("id,name\n1,\"open\n{}", "2,x\n".repeat(600))).len(), 601);
+        assert_eq!(faults("a,b\n1,\"say \"\"hi\"\"\nand go\"\r\n2,\"x\"y\n"), []);
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Planner {
         let fault = |reason, message: String| RowError { line, column: String::new(), value: String::new(), reason, message, warning: false };
         let cells = row.cells.map_err(|error| match &error {
             RowFault::Ragged { .. } => fault("ROW_RAGGED", error.to_string()),
-            RowFault::Unreadable(_) => fault("ROW_UNREADABLE", error.to_string()),
+            RowFault::OpenQuote { .. } | RowFault::Swallowed(_) | RowFault::Unreadable(_) => fault("ROW_UNREADABLE", error.to_string()),
         })?;
         let mut draft = Reader { line, cells: &cells, compiled: &self.compiled, decimal: self.decimal }.draft()?;
         draft.category = self.category(line, &cells)?;
