@@ -35,6 +35,8 @@ pub(crate) enum Error {
     NothingToPay,
     #[error("{0}")]
     NotCancellable(&'static str),
+    #[error("all the pieces are kept, so there is nothing to cancel")]
+    NothingToCancel,
     #[error("the address cannot be changed: {0}")]
     AddressFixed(&'static str),
     #[error("the return does not exist")]
@@ -71,6 +73,7 @@ impl Fault for Error {
             Self::DeductionTooLarge(_) => Code::Refused,
             Self::NothingToPay | Self::NotCancellable(_) | Self::AddressFixed(_) | Self::NotPaid => Code::Conflict,
             Self::CartEmpty
+            | Self::NothingToCancel
             | Self::CheckoutIncomplete(_)
             | Self::VariantUnavailable(_)
             | Self::NotEnoughStock(_)
@@ -98,6 +101,7 @@ impl Fault for Error {
             Self::MethodNotOffered => "METHOD_NOT_OFFERED",
             Self::NothingToPay => "NOTHING_TO_PAY",
             Self::NotCancellable(_) => "NOT_CANCELLABLE",
+            Self::NothingToCancel => "NOTHING_TO_CANCEL",
             Self::AddressFixed(_) => "ADDRESS_FIXED",
             Self::ReturnNotFound => "RETURN_NOT_FOUND",
             Self::NotReturnable(_) => "NOT_RETURNABLE",

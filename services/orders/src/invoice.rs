@@ -1,7 +1,9 @@
 //! The invoice as a PDF, of an order or of one seller's part: its number is the invoice's number, tax is shown by line and in total.
 
+use api_tenants::Terms;
 use kit_core::{Address, Currency, Money, Time};
 use kit_pdf::{Column, Document};
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::store::rows::WholeOrder;
@@ -14,6 +16,38 @@ const COLUMNS: [Column; 5] = [
     Column { title: "Tax rate", share: 1.0, right: true },
     Column { title: "Amount", share: 1.4, right: true },
 ];
+
+/// The business that supplies a part, kept as it was when the order was placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Supplier {
+    pub(crate) legal_name: String,
+    pub(crate) registration_number: String,
+    pub(crate) tax_id: String,
+    /// In one text, perhaps of several lines.
+    pub(crate) address: String,
+    pub(crate) country: String,
+}
+
+impl Supplier {
+    pub(crate) fn of(terms: &Terms) -> Self {
+        let told = terms.supplier.clone().unwrap_or_default();
+        Self {
+            legal_name: told.legal_name,
+            registration_number: told.registration_number,
+            tax_id: told.tax_id,
+            address: told.address,
+            country: terms.country.clone(),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let named = |name: &str, text: &str| if text.trim().is_empty() { String::new() } else { format!("{name}: {}", text.trim()) };
+        let address = self.address.lines().map(str::to_owned);
+        let about = [self.country.clone(), named("Registration number", &self.registration_number), named("Tax number", &self.tax_id)];
+        let lines = [self.legal_name.clone()].into_iter().chain(address).chain(about);
+        lines.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    }
+}
 
 pub(crate) fn pdf(whole: &WholeOrder) -> Result<Vec<u8>, Error> {
     let order = &whole.order;
@@ -78,6 +112,11 @@ fn begin(number: &str, placed_at: Time, email: &str, billed_to: &Address) -> Doc
 fn write_part(document: &mut Document, sub: &SubRow, items: &[ItemRow], currency: Currency) {
     document.gap(12.0);
     document.bold(&format!("{} · {}", sub.number, sub.store_name));
+    if let Some(supplier) = &sub.supplier {
+        document.line("Supplied by");
+        supplier.lines().iter().for_each(|line| document.line(line));
+        document.gap(4.0);
+    }
     let rows: Vec<Vec<String>> = items
         .iter()
         .filter(|item| item.sub_order_id == sub.sub_order_id)
@@ -102,5 +141,22 @@ fn write_address(document: &mut Document, address: &Address) {
         if !line.trim().is_empty() {
             document.line(line.trim());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_supplier_is_told_with_all_that_is_known_of_it() {
+        let anna = Supplier {
+            legal_name: "Anna's Mugs Ltd".to_owned(),
+            registration_number: String::new(),
+            tax_id: "GB 123".to_owned(),
+            address: "1 Kiln Lane\r\nStoke ST1 1AA".to_owned(),
+            country: "GB".to_owned(),
+        };
+        assert_eq!(anna.lines(), ["Anna's Mugs Ltd", "1 Kiln Lane", "Stoke ST1 1AA", "GB", "Tax number: GB 123"]);
     }
 }

@@ -338,6 +338,11 @@ pub(crate) fn place(
     })
 }
 
+/// What a buyer is told of a line of which there is not enough.
+pub(crate) fn short_of(title: &str, available: i64, wanted: i64) -> String {
+    format!("only {available} of \"{title}\" can be had, {wanted} are wanted")
+}
+
 /// Letters and digits that people do not mix up when they read them to each other.
 const READABLE: &[u8; 31] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 

@@ -205,9 +205,10 @@ impl Contract for Orders {
     }
 
     async fn get_sub_order_invoice(&self, request: Request<GetSubOrderInvoiceRequest>) -> Result<Response<HttpBody>, Status> {
-        let tenant = Ctx::of(&request)?.require_seller("orders.read")?;
+        let ctx = Ctx::of(&request)?;
+        let tenant = ctx.require_seller("orders.read")?;
         let id = parse("sub_order_id", &request.get_ref().sub_order_id)?;
-        let (number, pdf) = self.invoice_of_part(tenant, id).await.map_err(status)?;
+        let (number, pdf) = self.invoice_of_part(&ctx, tenant, id).await.map_err(status)?;
         Ok(download(pdf, "application/pdf", &format!("invoice-{number}.pdf")))
     }
 

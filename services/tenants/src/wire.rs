@@ -45,6 +45,12 @@ pub(crate) fn terms(tenant: &Tenant, config: &Config) -> api::Terms {
         holiday: tenant.store.holiday,
         contact_email: tenant.business.contact_email.to_string(),
         commission_rules: config.commission_rules(tenant.plan).map(commission_rule).collect(),
+        supplier: Some(api::Supplier {
+            legal_name: tenant.business.legal_name.clone(),
+            registration_number: tenant.business.registration_number.clone(),
+            tax_id: tenant.business.tax_id.clone(),
+            address: tenant.business.address.clone(),
+        }),
     }
 }
 

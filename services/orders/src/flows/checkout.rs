@@ -6,6 +6,7 @@ use api_cart::GetCartForCheckoutRequest;
 use api_catalog::{GetVariantsRequest, VariantId, VariantRef, VariantSnapshot};
 use api_fulfillment::{Parcel, QuoteShippingRequest};
 use api_identity::GetUsersRequest;
+use api_inventory::{GetStockRequest, VariantKey};
 use api_orders::{CheckoutId, CheckoutItem, OrderId, ShippingChoice, StartCheckoutRequest, UpdateCheckoutRequest};
 use api_tenants::TenantState;
 use kit_core::{Address, Email, MoneyError, TenantId, Time, UserId};
@@ -15,7 +16,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::model::{Draft, Line, ShippingOption};
+use crate::model::{self, Draft, Line, ShippingOption};
 use crate::service::Orders;
 use crate::store::checkouts::{self, CheckoutRow};
 
@@ -46,6 +47,16 @@ pub(crate) async fn read_all(db: Db, wanted: Vec<(UserId, CheckoutId)>) -> Resul
     Ok(wanted.iter().map(own).collect())
 }
 
+/// Names every line of which there is less than is wanted.
+fn enough(lines: &[(TenantId, String, Line)], available: &BTreeMap<Uuid, i64>) -> Result<(), Error> {
+    let short = lines.iter().filter_map(|(_, _, line)| {
+        let left = available.get(&line.variant_id).copied().unwrap_or(0).max(0);
+        (left < i64::from(line.quantity)).then(|| model::short_of(&line.title, left, line.quantity.into()))
+    });
+    let short: Vec<String> = short.collect();
+    if short.is_empty() { Ok(()) } else { Err(Error::NotEnoughStock(short.join("; "))) }
+}
+
 impl Orders {
     pub(crate) async fn start_checkout(&self, ctx: &Ctx, buyer: UserId, request: &StartCheckoutRequest) -> Result<CheckoutRow, Error> {
         let from_cart = request.items.is_empty();
@@ -56,7 +67,8 @@ impl Orders {
         if wanted.len() > self.config.max_lines {
             return Err(Error::invalid("items", &format!("at most {} lines in one order", self.config.max_lines)));
         }
-        let lines = self.fresh_lines(ctx, &wanted).await?;
+        let (lines, available) = futures::try_join!(self.fresh_lines(ctx, &wanted), self.available(ctx, &wanted))?;
+        enough(&lines, &available)?;
         let mut draft = Draft::group(lines, from_cart).map_err(|error| match error {
             MoneyError::CurrencyMismatch(one, other) => Error::CurrenciesMixed(one.to_string(), other.to_string()),
             other => Error::TooLarge(other),
@@ -126,6 +138,15 @@ impl Orders {
         let items: Vec<CheckoutItem> =
             lines.into_iter().map(|line| CheckoutItem { tenant_id: line.tenant_id, variant_id: line.variant_id, quantity: line.quantity }).collect();
         from_items(&items)
+    }
+
+    /// How many pieces of each variant can be had now; only placing the order holds them.
+    async fn available(&self, ctx: &Ctx, wanted: &Wanted) -> Result<BTreeMap<Uuid, i64>, Error> {
+        let key =
+            |(tenant, variant): &(TenantId, Uuid)| VariantKey { tenant_id: tenant.to_string(), variant_id: VariantId::from(*variant).to_string() };
+        let request = ctx.as_service("orders").request(GetStockRequest { variants: wanted.keys().map(key).collect() });
+        let stocks = self.callees.inventory.clone().get_stock(request).await?.into_inner().stocks;
+        Ok(stocks.into_iter().filter_map(|stock| Some((stock.variant_id.parse::<VariantId>().ok()?.uuid(), stock.available))).collect())
     }
 
     /// The lines with the products as they are now, past every cache. Refuses what cannot be bought.

@@ -6,12 +6,14 @@ use api_orders::{CheckoutId, OrderId};
 use kit_core::{TenantId, UserId};
 use kit_db::{Db, Scope};
 use kit_rpc::Ctx;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::checkout::{order_id_of, wanted_by};
 use super::read::Access;
 use crate::commission::CommissionTerms;
 use crate::error::Error;
+use crate::invoice::Supplier;
 use crate::model::{self, Draft, Placing};
 use crate::saga::machine::{Attempt, Input, Saga};
 use crate::service::Orders;
@@ -115,6 +117,7 @@ impl Orders {
     async fn make_order(&self, ctx: &Ctx, buyer: UserId, row: &CheckoutRow, payment: Payment<'_>) -> Result<WholeOrder, Error> {
         let tenants: Vec<TenantId> = row.draft.parts.iter().map(|part| part.tenant_id).collect();
         let terms = self.terms(ctx, &tenants).await?;
+        let suppliers: BTreeMap<TenantId, Supplier> = terms.iter().map(|(tenant, terms)| (*tenant, Supplier::of(terms))).collect();
         let rates = terms.into_iter().map(|(tenant, terms)| (tenant, CommissionTerms::of(terms))).collect();
         let order_id = self.unused_order_id(buyer, row).await?;
         let now = self.clock.now();
@@ -123,7 +126,11 @@ impl Orders {
         let new = model::place(&row.draft, &placing, &rates, || self.ids.uuid())?;
         let saga = Saga::new(self.attempt(&new.number, &new.access_token, payment));
         let look_at = saga.look_at(now, self.lease());
-        Ok(WholeOrder::of(&new, saga, look_at))
+        let mut whole = WholeOrder::of(&new, saga, look_at);
+        for sub in &mut whole.subs {
+            sub.supplier = suppliers.get(&sub.tenant_id.into()).cloned().map(Json);
+        }
+        Ok(whole)
     }
 
     /// The checkout's order id, or a new one when the order under it was refused its stock.

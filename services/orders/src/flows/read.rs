@@ -5,15 +5,16 @@ use futures::stream::{self, BoxStream, StreamExt};
 use kit_core::{TenantId, UserId};
 use kit_db::Scope;
 use kit_rpc::Ctx;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::invoice;
+use crate::invoice::{self, Supplier};
 use crate::model::OrderState;
 use crate::service::Orders;
 use crate::store::lists::{self, Page};
 use crate::store::rows::WholeOrder;
-use crate::store::{OrderRow, cancellations, orders, returns};
+use crate::store::{OrderRow, SubRow, cancellations, orders, returns};
 use crate::view::{self, Reader};
 
 /// What a caller shows to get at an order that is not theirs by sign-in; may be empty.
@@ -140,23 +141,38 @@ impl Orders {
             return Err(Error::NotPaid);
         }
         let mut tx = self.db.begin(&Scope::Buyer(order.buyer_id.into())).await?;
-        let whole = orders::whole(&mut tx, order).await?;
+        let mut whole = orders::whole(&mut tx, order).await?;
         tx.commit().await?;
+        self.name_suppliers(ctx, &mut whole.subs).await?;
         let Some(part) = part else { return Ok((whole.order.number.clone(), invoice::pdf(&whole)?)) };
         let sub = whole.subs.iter().find(|sub| sub.sub_order_id == part.uuid()).ok_or(Error::OrderNotFound)?;
         Ok((sub.number.clone(), invoice::of_part(sub, &whole.items, &whole.order.billing_address)?))
     }
 
     /// The same for the part's seller, who does not know where the order is billed to.
-    pub(crate) async fn invoice_of_part(&self, tenant: TenantId, id: SubOrderId) -> Result<(String, Vec<u8>), Error> {
+    pub(crate) async fn invoice_of_part(&self, ctx: &Ctx, tenant: TenantId, id: SubOrderId) -> Result<(String, Vec<u8>), Error> {
         let mut tx = self.db.begin(&Scope::Tenant(tenant)).await?;
-        let sub = orders::get_sub(&mut tx, id).await?;
+        let mut sub = orders::get_sub(&mut tx, id).await?;
         let items = orders::items_of(&mut tx, &[sub.order_id]).await?;
         tx.commit().await?;
         if sub.state() == OrderState::Created {
             return Err(Error::OrderNotFound);
         }
+        self.name_suppliers(ctx, std::slice::from_mut(&mut sub)).await?;
         Ok((sub.number.clone(), invoice::of_part(&sub, &items, &sub.ship_to)?))
+    }
+
+    /// Parts placed before their supplier was kept name the seller's business as it is now.
+    async fn name_suppliers(&self, ctx: &Ctx, subs: &mut [SubRow]) -> Result<(), Error> {
+        let unnamed: Vec<TenantId> = subs.iter().filter(|sub| sub.supplier.is_none()).map(|sub| sub.tenant_id.into()).collect();
+        if unnamed.is_empty() {
+            return Ok(());
+        }
+        let terms = self.terms(ctx, &unnamed).await?;
+        for sub in subs.iter_mut().filter(|sub| sub.supplier.is_none()) {
+            sub.supplier = terms.get(&sub.tenant_id.into()).map(|terms| Json(Supplier::of(terms)));
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::machine::{Attempt, Command, Fact, Input, Tell};
 use crate::error::Error;
+use crate::model;
 use crate::service::Orders;
 use crate::store::orders;
 use crate::store::rows::WholeOrder;
@@ -247,7 +248,7 @@ impl Orders {
         let short = answer.shortages.iter().map(|shortage| {
             let named = whole.items.iter().find(|item| api_catalog::VariantId::from(item.variant_id).to_string() == shortage.variant_id);
             let title = named.map_or("an item", |item| item.title.as_str());
-            format!("only {} of \"{title}\" can be had, {} are wanted", shortage.available, shortage.wanted)
+            model::short_of(title, shortage.available, shortage.wanted)
         });
         Input::OutOfStock { note: short.collect::<Vec<_>>().join("; ") }
     }

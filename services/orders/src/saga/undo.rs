@@ -53,6 +53,13 @@ impl Orders {
         let mut given = returns::of_orders(&mut tx, &[sub.order_id]).await?;
         given.retain(|row| row.sub_order_id == sub.sub_order_id);
         let Some(cut) = remains(&sub, &items, &known, &given)?.cut(wanted)? else {
+            // What was cancelled before is not asked for in vain; what nobody ever cancelled is.
+            if let Wanted::Keeping(keep) = wanted
+                && !preview
+                && !keep.iter().any(|keep| known.iter().any(|row| row.lines.0.iter().any(|taken| taken.item_id == keep.item_id)))
+            {
+                return Err(Error::NothingToCancel);
+            }
             // A cancellation of the rest that is under way goes on.
             return Ok(known.into_iter().rev().find(|row| !row.is_done()));
         };

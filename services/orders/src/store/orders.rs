@@ -35,14 +35,14 @@ pub(crate) async fn insert_subs(db: &mut PgConnection, rows: &[&SubRow]) -> Resu
     sqlx::query(
         "insert into sub_order (sub_order_id, order_id, position, tenant_id, buyer_id, number, store_name, email, state, currency, items_minor,
             tax_minor, shipping_minor, discount_minor, total_minor, commission_bps, commission_minor, shipping_method_id, shipping_method,
-            min_days, max_days, ship_to, placed_at, updated_at)
+            min_days, max_days, ship_to, supplier, placed_at, updated_at)
          select sub_order_id, order_id, position, tenant_id, buyer_id, number, store_name, email, state, currency, items_minor,
             tax_minor, shipping_minor, discount_minor, total_minor, commission_bps, commission_minor, shipping_method_id, shipping_method,
-            min_days, max_days, ship_to, placed_at, updated_at
+            min_days, max_days, ship_to, supplier, placed_at, updated_at
          from jsonb_to_recordset($1) as row (sub_order_id uuid, order_id uuid, position integer, tenant_id uuid, buyer_id uuid, number text,
             store_name text, email text, state text, currency text, items_minor bigint, tax_minor bigint, shipping_minor bigint,
             discount_minor bigint, total_minor bigint, commission_bps integer, commission_minor bigint, shipping_method_id uuid,
-            shipping_method text, min_days integer, max_days integer, ship_to jsonb, placed_at timestamptz, updated_at timestamptz)",
+            shipping_method text, min_days integer, max_days integer, ship_to jsonb, supplier jsonb, placed_at timestamptz, updated_at timestamptz)",
     )
     .bind(serde_json::to_value(rows)?)
     .execute(db)

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::invoice::Supplier;
 use crate::model::{NewOrder, OrderState, Totals};
 use crate::saga::machine::Saga;
 use crate::store::{CancellationRow, ReturnRow};
@@ -65,6 +66,8 @@ pub(crate) struct SubRow {
     pub(crate) min_days: i32,
     pub(crate) max_days: i32,
     pub(crate) ship_to: Json<Address>,
+    /// None in parts placed before it was kept.
+    pub(crate) supplier: Option<Json<Supplier>>,
     /// Under which fulfillment keeps the address.
     pub(crate) ship_to_version: i32,
     pub(crate) shipments: Json<Vec<ShipmentDoc>>,
@@ -268,6 +271,7 @@ fn sub_row(new: &NewOrder, index: usize, part: &crate::model::NewPart) -> SubRow
         min_days: int(part.shipping.min_days),
         max_days: int(part.shipping.max_days),
         ship_to: Json(new.shipping_address.clone()),
+        supplier: None,
         ship_to_version: 0,
         shipments: Json(Vec::new()),
         cancel_reason: String::new(),

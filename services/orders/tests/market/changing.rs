@@ -70,6 +70,7 @@ async fn pieces_go_back_with_their_exact_share_until_nothing_is_left() {
     let preview = CancelItemsRequest { sub_order_id: part.sub_order_id.clone(), lines, preview: true, ..Default::default() };
     let previewed = stand.orders().cancel_items(buyer.request(preview)).await.unwrap().into_inner();
     assert_eq!((previewed.preview.unwrap().amount, previewed.sub_order.unwrap().items[0].cancelled_quantity), (Some(usd(1_998)), 0));
+    assert_eq!(reason(keep(&stand, &buyer, part, 3, "").await), "NOTHING_TO_CANCEL");
     // Right after the order, before the seller's side has heard of it.
     let fewer = keep(&stand, &buyer, part, 2, "").await.unwrap();
     assert_eq!((fewer.state(), fewer.refund_state(), fewer.refunded.clone()), (OrderState::Paid, RefundState::Done, Some(usd(999))));

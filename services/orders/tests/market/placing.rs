@@ -73,6 +73,14 @@ async fn a_guest_buys_from_three_sellers_and_pays_once() {
 
     let invoice = GetInvoiceRequest { order_id: order.order_id.clone(), ..Default::default() };
     assert!(stand.orders().get_invoice(guest.request(invoice)).await.unwrap().into_inner().data.starts_with(b"%PDF-"));
+    let mut owner = stand.market.owner().await;
+    let kept: Vec<(String, String, String)> =
+        sqlx::query_as("select supplier->>'legal_name', supplier->>'tax_id', supplier->>'address' from orders.sub_order order by position")
+            .fetch_all(&mut owner)
+            .await
+            .unwrap();
+    assert_eq!(kept.len(), order.sub_orders.len());
+    assert_eq!(kept[0], ("Anna".to_owned(), "TAX 1".to_owned(), "1 Kiln Lane".to_owned()), "frozen when it was placed");
 
     // Each seller sees its own part, with its commission, and nothing else.
     for shop in &shops {
@@ -111,9 +119,13 @@ async fn a_checkout_becomes_one_order_however_often_it_is_placed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_not_sold() {
     let stand = Stand::open().await;
-    let shop = stand.shop("Anna", 1_000, 2).await;
+    let shop = stand.shop("Anna", 1_000, 3).await;
     let buyer = stand.market.buyer();
     let checkout = stand.checkout(&buyer, &[(&shop, 3)]).await;
+    stand.buy(&stand.market.buyer(), &[(&shop, 1)], "tok_visa").await;
+    let told = kit_rpc::problem_of(&stand.try_checkout(&buyer, &[(&shop, 3)]).await.unwrap_err());
+    assert_eq!((told.code, told.reason.as_str()), (kit_core::Code::Refused, "NOT_ENOUGH_STOCK"), "not even begun");
+    assert_eq!(told.message, "only 2 of \"Thing of Anna\" can be had, 3 are wanted");
     let refused = stand.place(&buyer, &checkout, "tok_visa").await;
     assert_eq!(kit_rpc::problem_of(refused.as_ref().unwrap_err()).message, "only 2 of \"Thing of Anna\" can be had, 3 are wanted");
     assert_eq!(reason(refused), "NOT_ENOUGH_STOCK");

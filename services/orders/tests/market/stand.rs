@@ -154,6 +154,7 @@ impl Stand {
             legal_name: name.to_owned(),
             contact_email: "shop@example.com".to_owned(),
             address: "1 Kiln Lane".to_owned(),
+            tax_id: "TAX 1".to_owned(),
             ..Business::default()
         };
         let apply = ApplyRequest {
