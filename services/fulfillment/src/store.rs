@@ -174,9 +174,11 @@ pub(crate) async fn list_orders(
     .await?)
 }
 
-pub(crate) async fn save_order(db: &mut PgConnection, row: &OrderRow, now: Time) -> Result<(), Error> {
-    let written = sqlx::query(
-        "update fulfillment_order set state = $2, lines = $3, ship_to = $4, cuts = $5, updated_at = $6, version = version + 1 where sub_order_id = $1",
+/// Writes the order and raises its version.
+pub(crate) async fn save_order(db: &mut PgConnection, row: &mut OrderRow, now: Time) -> Result<(), Error> {
+    let version = sqlx::query_scalar(
+        "update fulfillment_order set state = $2, lines = $3, ship_to = $4, cuts = $5, updated_at = $6, version = version + 1
+         where sub_order_id = $1 returning version",
     )
     .bind(row.sub_order_id)
     .bind(&row.state)
@@ -184,9 +186,10 @@ pub(crate) async fn save_order(db: &mut PgConnection, row: &OrderRow, now: Time)
     .bind(&row.ship_to)
     .bind(&row.cuts)
     .bind(now)
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    if written.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
+    row.version = version.ok_or(Error::NotFound)?;
+    Ok(())
 }
 
 /// The shipments of orders, the earliest first.

@@ -81,7 +81,7 @@ impl Fulfillment {
         let mut work = row.work();
         if work.accept()? {
             apply(&mut row, work);
-            store::save_order(&mut tx, &row, now).await?;
+            store::save_order(&mut tx, &mut row, now).await?;
             let Names { tenant_id, order_id, sub_order_id } = names(&row);
             let body = Body::FulfillmentAccepted(api::FulfillmentAccepted { tenant_id, order_id, sub_order_id });
             tell(&mut tx, ctx, &row, "fulfillment_accepted", body, now).await?;
@@ -98,7 +98,7 @@ impl Fulfillment {
         let mut work = row.work();
         if work.pack()? {
             apply(&mut row, work);
-            store::save_order(&mut tx, &row, now).await?;
+            store::save_order(&mut tx, &mut row, now).await?;
             let Names { tenant_id, order_id, sub_order_id } = names(&row);
             let body = Body::FulfillmentPacked(api::FulfillmentPacked { tenant_id, order_id, sub_order_id });
             tell(&mut tx, ctx, &row, "fulfillment_packed", body, now).await?;
@@ -140,7 +140,7 @@ impl Fulfillment {
             delivered_at: None,
         };
         store::insert_shipment(&mut tx, &shipment).await?;
-        store::save_order(&mut tx, &row, now).await?;
+        store::save_order(&mut tx, &mut row, now).await?;
         let Names { tenant_id, order_id, sub_order_id } = names(&row);
         let body = api::ShipmentShipped { tenant_id, order_id, sub_order_id, shipment: Some(view::shipment(&shipment)), all_shipped };
         tell(&mut tx, ctx, &row, "shipment_shipped", Body::ShipmentShipped(body), now).await?;
@@ -188,7 +188,7 @@ impl Fulfillment {
             let mut work = row.work();
             let all_delivered = shipments.iter().all(|shipment| shipment.state == "delivered") && work.all_arrived();
             apply(&mut row, work);
-            store::save_order(&mut tx, &row, now).await?;
+            store::save_order(&mut tx, &mut row, now).await?;
             let Names { tenant_id, order_id, sub_order_id } = names(&row);
             let body = api::ShipmentDelivered { tenant_id, order_id, sub_order_id, shipment: delivered, all_delivered };
             tell(&mut tx, ctx, &row, "shipment_delivered", Body::ShipmentDelivered(body), now).await?;
@@ -220,7 +220,7 @@ impl Fulfillment {
         let mut work = row.work();
         if work.stop()? {
             apply(&mut row, work);
-            store::save_order(&mut tx, &row, now).await?;
+            store::save_order(&mut tx, &mut row, now).await?;
             let Names { tenant_id, order_id, sub_order_id } = names(&row);
             let body = Body::FulfillmentStopped(api::FulfillmentStopped { tenant_id, order_id, sub_order_id });
             tell(&mut tx, ctx, &row, "fulfillment_stopped", body, now).await?;
@@ -257,7 +257,7 @@ impl Fulfillment {
         let all_delivered = all_shipped && shipments.iter().all(|shipment| shipment.state == "delivered") && work.all_arrived();
         apply(&mut row, work);
         row.cuts.push(cancellation.uuid());
-        store::save_order(&mut tx, &row, now).await?;
+        store::save_order(&mut tx, &mut row, now).await?;
         let Names { tenant_id, order_id, sub_order_id } = names(&row);
         let cancellation_id = cancellation.to_string();
         let lines = pieces.iter().map(view::pieces).collect();
@@ -279,8 +279,8 @@ impl Fulfillment {
             return Err(Error::AlreadyPacked);
         }
         row.ship_to = Json(address.clone());
-        store::save_order(&mut tx, &row, now).await?;
-        let version = u32::try_from(row.version.saturating_add(1)).unwrap_or_default();
+        store::save_order(&mut tx, &mut row, now).await?;
+        let version = u32::try_from(row.version).unwrap_or_default();
         let Names { tenant_id, order_id, sub_order_id } = names(&row);
         let body = api::FulfillmentReaddressed { tenant_id, order_id, sub_order_id, ship_to: Some(address.into()), version };
         tell(&mut tx, ctx, &row, "fulfillment_readdressed", Body::FulfillmentReaddressed(body), now).await?;

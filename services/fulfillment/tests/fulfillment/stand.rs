@@ -9,8 +9,7 @@ use api_fulfillment::{
 use api_orders::{Item, ItemKind, OrderEvent, OrderKind, SubOrder, SubOrderConfirmed, SubOrderId, SubOrderKind, order_event};
 use kit_core::TenantId;
 use kit_db::{Event, Scope, log};
-use kit_rpc::proto::event_log_client::EventLogClient;
-use kit_rpc::proto::{Address, ReadEventsRequest};
+use kit_rpc::proto::Address;
 use kit_rpc::{Ctx, Link, problem_of, timestamp};
 use kit_test::Market;
 use prost::Message;
@@ -171,12 +170,13 @@ impl Stand {
 
     /// What was told of a part, the oldest first.
     pub(crate) async fn told(&self, part: &SubOrder) -> Vec<Body> {
-        let key = part.sub_order_id.parse::<SubOrderId>().unwrap().uuid().to_string();
-        let request = ReadEventsRequest { service: "fulfillment".to_owned(), cell: "home".to_owned(), after: None, limit: 1_000, wait_ms: 0 };
-        let mut log = EventLogClient::new(self.market.link("fulfillment"));
-        let events = log.read(self.market.service().request(request)).await.unwrap().into_inner().events;
-        let ours = events.into_iter().filter(|event| event.key == key);
-        ours.map(|event| FulfillmentEvent::decode(event.payload).unwrap().body.unwrap()).collect()
+        let key = part.sub_order_id.parse::<SubOrderId>().unwrap().uuid();
+        let db = self.market.house.storage().db(service_fulfillment::MODULE.schema()).await.unwrap();
+        let mut tx = db.begin(&Scope::Platform).await.unwrap();
+        // The log itself: its readers wait for older transactions, of other tests too.
+        let ours = sqlx::query_scalar("select payload from event_log where key = $1 order by number").bind(key);
+        let ours: Vec<Vec<u8>> = ours.fetch_all(&mut *tx).await.unwrap();
+        ours.iter().map(|payload| FulfillmentEvent::decode(payload.as_slice()).unwrap().body.unwrap()).collect()
     }
 
     /// The kinds of what was told of a part.
