@@ -102,7 +102,7 @@ impl Settings {
         let origins = self.return_origins.iter().filter_map(|origin| Url::parse(origin).ok());
         let named = origins.flat_map(|url| {
             let own_machine = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-            let aliases: &[&str] = if own_machine { &["localhost", "127.0.0.1"] } else { &[] };
+            let aliases: &[&str] = if own_machine { &["localhost", "127.0.0.1", "[::1]"] } else { &[] };
             let with_host = |host: &&str| {
                 let mut alias = url.clone();
                 alias.set_host(Some(host)).ok().map(|()| alias.origin().ascii_serialization())

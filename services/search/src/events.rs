@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use api_catalog::{CatalogEvent, ProductChanged, ProductId, ProductSnapshot, catalog_event};
 use api_inventory::{InventoryEvent, inventory_event};
-use api_orders::{OrderEvent, order_event};
+use api_orders::{OrderEvent, SubOrderId, order_event};
 use api_search::{SearchEvent, search_event};
 use api_tenants::{Tenant, TenantState, TenantsEvent, tenants_event};
 use kit_core::{TenantId, Time};
@@ -105,12 +105,15 @@ pub(crate) async fn hear_inventory(db: &mut PgConnection, events: Vec<LoggedEven
 const SOLD: &str = "sub_order_confirmed";
 
 pub(crate) async fn hear_orders(db: &mut PgConnection, events: Vec<LoggedEvent>) -> Result<(), Error> {
-    let mut sold: BTreeMap<ProductId, i64> = BTreeMap::new();
+    let mut sold = Vec::new();
     for event in events.iter().filter(|event| event.kind == SOLD) {
         let told: OrderEvent = event.decode().map_err(unreadable)?;
         let Some(order_event::Body::SubOrderConfirmed(told)) = told.body else { continue };
-        for item in told.sub_order.unwrap_or_default().items {
-            *sold.entry(item.product_id.parse().map_err(unreadable)?).or_default() += i64::from(item.quantity);
+        let part = told.sub_order.unwrap_or_default();
+        let sub_order: SubOrderId = part.sub_order_id.parse().map_err(unreadable)?;
+        for item in part.items {
+            let product: ProductId = item.product_id.parse().map_err(unreadable)?;
+            sold.push((sub_order, product, i64::from(item.quantity)));
         }
     }
     if sold.is_empty() { Ok(()) } else { store::add_sold(db, &sold).await }

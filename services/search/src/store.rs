@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use api_catalog::{ProductId, ProductSnapshot, ProductStatus, VariantId};
+use api_orders::SubOrderId;
 use kit_core::{TenantId, Time};
 use prost::Message;
 use sqlx::PgConnection;
@@ -119,18 +120,24 @@ pub(crate) async fn put_stocks(db: &mut PgConnection, told: &ToldStock) -> Resul
     Ok(())
 }
 
-/// Counts what was sold, of what is listed: nobody buys what was never listed.
-pub(crate) async fn add_sold(db: &mut PgConnection, sold: &BTreeMap<ProductId, i64>) -> Result<(), Error> {
+/// Counts what was sold, each part of an order once, of what is listed: nobody buys what was never listed.
+pub(crate) async fn add_sold(db: &mut PgConnection, sold: &[(SubOrderId, ProductId, i64)]) -> Result<(), Error> {
     sqlx::query(
         "with told as (
-            select * from unnest($1::uuid[], $2::bigint[]) as t (product_id, pieces)
+            select * from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as t (sub_order_id, product_id, pieces)
+        ), new as (
+            insert into counted_sale select distinct sub_order_id from told order by sub_order_id on conflict do nothing returning sub_order_id
+        ), sums as (
+            select product_id, sum(pieces)::bigint as pieces from told join new using (sub_order_id) group by product_id
         ), concerned as (
-            select product_id, pieces from listing join told using (product_id) order by product_id for no key update of listing
+            select l.product_id from listing l where l.product_id in (select product_id from sums) order by l.product_id for no key update
         )
-        update listing l set sold = l.sold + c.pieces, changed_in = pg_current_xact_id() from concerned c where l.product_id = c.product_id",
+        update listing l set sold = l.sold + s.pieces, changed_in = pg_current_xact_id()
+        from sums s join concerned using (product_id) where l.product_id = s.product_id",
     )
-    .bind(sold.keys().map(|product| product.uuid()).collect::<Vec<_>>())
-    .bind(sold.values().copied().collect::<Vec<_>>())
+    .bind(sold.iter().map(|(sub_order, _, _)| sub_order.uuid()).collect::<Vec<_>>())
+    .bind(sold.iter().map(|(_, product, _)| product.uuid()).collect::<Vec<_>>())
+    .bind(sold.iter().map(|(_, _, pieces)| *pieces).collect::<Vec<_>>())
     .execute(db)
     .await?;
     Ok(())
