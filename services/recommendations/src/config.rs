@@ -24,7 +24,7 @@ pub(crate) struct Config {
     /// How often a process looks for a new model, changed products and experiments.
     pub(crate) look_every_ms: u64,
     /// Products are read again at most so often.
-    pub(crate) products_every_seconds: u64,
+    pub(crate) products_every_ms: u64,
     /// The longest an answer for nobody in particular is kept.
     pub(crate) answer_cache_ms: u64,
     pub(crate) answer_cache_entries: u64,
@@ -44,7 +44,7 @@ impl Default for Config {
             publish_from_share: 0.9,
             recent_events: 50,
             look_every_ms: 500,
-            products_every_seconds: 5,
+            products_every_ms: 5_000,
             answer_cache_ms: 3_000,
             answer_cache_entries: 10_000,
             drift_rows: 2_000,

@@ -64,7 +64,7 @@ impl Recommendations {
             }
         }
         present.experiments = Arc::new(experiments);
-        let every = Duration::from_secs(self.config.products_every_seconds).max(seen.goods_took * REST);
+        let every = Duration::from_millis(self.config.products_every_ms).max(seen.goods_took * REST);
         if seen.goods.is_none_or(|(known, at)| known != mark && at.elapsed() >= every) {
             let begin = Instant::now();
             present.blend.goods = Arc::new(self.goods().await?);

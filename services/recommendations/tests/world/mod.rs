@@ -30,7 +30,7 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use uuid::Uuid;
 
-const SECTIONS: &str = "[recommendations]\nlook_every_ms = 20\nproducts_every_seconds = 0\nanswer_cache_ms = 0\n";
+const SECTIONS: &str = "[recommendations]\nlook_every_ms = 20\nproducts_every_ms = 20\nanswer_cache_ms = 0\n";
 
 /// The databases of the played services, by the test's folder and the service's name.
 static TELLERS: Mutex<Option<HashMap<(PathBuf, &'static str), Db>>> = Mutex::new(None);
